@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the access log says of one connection, tunnel or request, and who takes it. The proxy layer fills records; the
+// runtime writes them. Texts that come from peers are raw here; the writer escapes them.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "base/error.hpp"
+
+namespace tunnel {
+
+struct AccessRecord {
+  enum class Kind : std::uint8_t { connection, request, tunnel };
+  Kind kind = Kind::connection;
+  std::string listener;
+  std::chrono::system_clock::time_point start;
+  std::chrono::microseconds duration{};
+  std::string protocol;           // "TCP", "HTTP/1.1", "HTTP/2"
+  std::string downstream_remote;  // "127.0.0.1:4711", "internal:encap" for a hop
+  std::string downstream_local;
+  std::string upstream;  // address connected to; empty if none
+  std::string cluster;
+  std::string method;     // of a request
+  std::string authority;  // asked for
+  std::string path;
+  std::uint16_t status = 0;          // answered to the request; 0 for a connection
+  std::uint64_t bytes_received = 0;  // from downstream, bodies and tunnel bytes
+  std::uint64_t bytes_sent = 0;
+  Error error;  // kind none: it ended in order
+};
+
+class RecordSink {
+ public:
+  virtual ~RecordSink() = default;
+  // Takes a record at once and never waits; on the worker that made it.
+  virtual void write(const AccessRecord& record) noexcept = 0;
+};
+
+}  // namespace tunnel

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known about a connection beside its bytes: who is at the other end, by which way it came, how far it has
+// come. Travels with a stream from whoever accepted it, over internal hops, to whoever connects onwards.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "base/address.hpp"
+
+namespace tunnel {
+
+struct ConnectionInfo {
+  SocketAddress remote;  // of the connection that entered this process; unset if none did
+  SocketAddress local;
+  std::string downstream;   // how logs call the near side: "127.0.0.1:4711", "internal:encap"
+  std::string local_name;   // how logs call our side: "127.0.0.1:10000", "internal:encap"
+  std::string endpoint_id;  // asked for with internal:NAME/ENDPOINT_ID
+  unsigned hops = 0;        // internal connects made on the way here; counted per request, pools included
+};
+
+}  // namespace tunnel

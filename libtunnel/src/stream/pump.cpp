@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream/pump.hpp"
+
+#include <utility>
+
+namespace tunnel {
+namespace {
+
+constexpr std::size_t kReadBytes = 65536;
+constexpr std::size_t kTurnBytes = 262144;
+constexpr int kTurnRounds = 16;
+// A sink that refuses more ends nothing: what the source still sends is read and dropped, up to this, while answers
+// flow.
+constexpr std::size_t kDiscardBytes = 65536;
+
+}  // namespace
+
+Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
+  Buffer buffer;
+  std::size_t turn_bytes = 0;
+  int rounds = 0;
+  PumpEnd end;
+  for (;;) {
+    const Io in = from.try_read(buffer, kReadBytes);
+    if (in.state == Io::State::would_block) {
+      turn_bytes = 0;
+      rounds = 0;
+      co_await Readable(from);
+      continue;
+    }
+    if (in.state == Io::State::ended) break;
+    if (in.state == Io::State::failed) {
+      end.reason = PumpEnd::Reason::read_failed;
+      end.error = from.error();
+      break;
+    }
+    flow.moved(direction, in.bytes);
+    while (!buffer.empty()) {
+      const Io out = to.try_write(buffer, More::no);
+      if (out.state == Io::State::done) {
+        flow.unblocked(direction);
+        continue;
+      }
+      if (out.state != Io::State::would_block) {
+        flow.unblocked(direction);
+        const bool refused = to.write_side() == WriteSide::refused && to.read_side() != ReadSide::reset;
+        end.reason = refused ? PumpEnd::Reason::write_refused : PumpEnd::Reason::write_failed;
+        end.error = to.error();
+        co_return end;
+      }
+      flow.blocked(direction);
+      co_await Writable(to);
+    }
+    turn_bytes += in.bytes;
+    if (turn_bytes >= kTurnBytes || ++rounds >= kTurnRounds) {
+      turn_bytes = 0;
+      rounds = 0;
+      co_await yield(from.loop());
+    }
+  }
+  co_return end;
+}
+
+Relay::Relay(const Context& context, const FlowTimeouts& timeouts, Stream& downstream, Stream& upstream)
+    : downstream_(downstream), upstream_(upstream), flow_(context, timeouts, &Relay::expired, this) {
+  downstream_.on_reset(this);
+  upstream_.on_reset(this);
+}
+
+Relay::~Relay() {
+  downstream_.on_reset(nullptr);
+  upstream_.on_reset(nullptr);
+}
+
+Task<RelayEnd> Relay::run() {
+  Task<void> up = run_direction(Direction::up);
+  Task<void> down = run_direction(Direction::down);
+  co_await join(up, down);
+  flow_.stop();
+  downstream_.on_reset(nullptr);
+  upstream_.on_reset(nullptr);
+  if (end_.error) {
+    downstream_.abort(end_.error);
+    upstream_.abort(end_.error);
+  }
+  co_return end_;
+}
+
+Task<void> Relay::run_direction(Direction direction) {
+  PumpEnd end = co_await pump(source(direction), sink(direction), flow_, direction);
+  const bool other_done = done_[static_cast<std::size_t>(opposite(direction))];
+  switch (end.reason) {
+    case PumpEnd::Reason::ended: {
+      flow_.ended(direction);
+      Result<void> finished = co_await sink(direction).shutdown_write();
+      if (!finished.ok() && other_done) fail(finished.error());
+      break;
+    }
+    case PumpEnd::Reason::read_failed:
+      co_await pass_reset(direction,
+                          end.error.on(direction == Direction::up ? Error::Side::downstream : Error::Side::upstream));
+      break;
+    case PumpEnd::Reason::write_failed:
+      // The other pump reads from the stream that failed and passes the reset on behind the bytes it still has; if it
+      // has already ended nobody else will.
+      if (other_done)
+        co_await pass_reset(opposite(direction),
+                            end.error.on(direction == Direction::up ? Error::Side::upstream : Error::Side::downstream));
+      break;
+    case PumpEnd::Reason::write_refused:
+      co_await discard(direction);
+      break;
+  }
+  done_[static_cast<std::size_t>(direction)] = true;
+}
+
+// The source of `direction` is gone. What was read from it is with the sink: let it leave, then reset the sink too.
+Task<void> Relay::pass_reset(Direction direction, Error reason) {
+  fail(reason);
+  source(direction).abort(reason);
+  Stream& to = sink(direction);
+  if (to.write_side() == WriteSide::open || to.write_side() == WriteSide::finished) {
+    Result<void> flushed = co_await to.flush(to.loop().now() + flow_.timeouts().reset_flush);
+    (void)flushed.ok();  // past the deadline the reset goes out all the same
+  }
+  to.abort(reason);
+}
+
+// The sink takes no more but still answers: closing the source now would reset the answer away, so its bytes are
+// dropped.
+Task<void> Relay::discard(Direction direction) {
+  Buffer dropped;
+  std::size_t total = 0;
+  Stream& from = source(direction);
+  while (total < kDiscardBytes || !done_[static_cast<std::size_t>(opposite(direction))]) {
+    Result<std::size_t> n = co_await from.read(dropped, kReadBytes);
+    if (!n.ok()) fail(n.error());
+    if (!n.ok() || *n == 0) break;
+    total += *n;
+    dropped.clear();
+  }
+  flow_.ended(direction);
+}
+
+void Relay::abort(const Error& reason) noexcept {
+  fail(reason);
+  upstream_.abort(reason);
+  downstream_.abort(reason);
+}
+
+void Relay::on_stream_reset(Stream& stream) noexcept {
+  // Whoever reads from it will meet the reset behind the queued bytes; only if that pump is stuck in a write must a
+  // timer help.
+  flow_.source_reset(&stream == &downstream_ ? Direction::up : Direction::down);
+}
+
+void Relay::expired(void* context, const Error& reason) noexcept {
+  auto& self = *static_cast<Relay*>(context);
+  self.fail(reason);
+  // The upstream first: the downstream pump then passes the reset on behind the bytes it has. If that pump cannot, cut
+  // both.
+  self.upstream_.abort(reason);
+  if (self.flow_.is_blocked(Direction::down) || self.done_[static_cast<std::size_t>(Direction::down)])
+    self.downstream_.abort(reason);
+}
+
+}  // namespace tunnel

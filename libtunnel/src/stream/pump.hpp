@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// pump() moves every byte of the program; relay() is two pumps with the closing table between them.
+#pragma once
+#include <cstdint>
+
+#include "stream/flow.hpp"
+#include "stream/stream.hpp"
+
+namespace tunnel {
+
+// Why a pump stopped.
+struct PumpEnd {
+  enum class Reason : std::uint8_t {
+    ended,          // `from` ended and everything read was written; `to` has not been told
+    read_failed,    // `from` was reset; everything read before was written
+    write_failed,   // `to` is gone
+    write_refused,  // `to` takes no more, `from` is fine
+  };
+  Reason reason = Reason::ended;
+  Error error;
+};
+
+// Moves bytes from one stream to another until one of them stops it, counting them in `flow`. One operation is
+// outstanding at a time, so a slow sink stops the source; it gives way to others after 256 KiB or 16 rounds.
+Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction);
+
+struct RelayEnd {
+  Error error;  // kind none: both directions ended in order
+};
+
+// Moves bytes both ways until both directions have ended or the connection was reset: an end of one side is passed on
+// as an end, a reset as a reset once the bytes before it have left. When run() has returned no call is pending on
+// either stream and both may be destroyed: after an orderly end that closes them; after anything else they have been
+// aborted.
+class Relay final : private ResetObserver {
+ public:
+  Relay(const Context& context, const FlowTimeouts& timeouts, Stream& downstream, Stream& upstream);
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+  ~Relay();
+  Task<RelayEnd> run();
+  // Resets both streams: run() returns with this error.
+  void abort(const Error& reason) noexcept;
+  const Flow& flow() const { return flow_; }
+
+ private:
+  Stream& source(Direction d) { return d == Direction::up ? downstream_ : upstream_; }
+  Stream& sink(Direction d) { return d == Direction::up ? upstream_ : downstream_; }
+  Task<void> run_direction(Direction direction);
+  Task<void> pass_reset(Direction direction, Error reason);
+  Task<void> discard(Direction direction);
+  void on_stream_reset(Stream& stream) noexcept override;
+  static void expired(void* self, const Error& reason) noexcept;
+  void fail(const Error& reason) noexcept {
+    if (!end_.error) end_.error = reason;
+  }
+
+  Stream& downstream_;
+  Stream& upstream_;
+  Flow flow_;
+  RelayEnd end_;
+  bool done_[2] = {false, false};
+};
+
+}  // namespace tunnel

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stream: bytes both ways, with six verbs: read, write, shutdown_write, flush, abort, on_reset. TCP sockets, user-space
+// sockets and HTTP exchanges are Streams; whatever relays needs to know no more.
+//
+// Closing is a table, not a bit. Per direction:
+//   read side   open -> ended (the peer finished sending; bytes before the end were all delivered) or reset
+//   write side  open -> finished (we shut it down) or refused (the peer takes no more; reading goes on)
+// The end of one direction says nothing about the other. Destroying a Stream after shutdown_write() is a close: bytes
+// accepted are still delivered. Destroying it before is an abort.
+//
+// A Stream belongs to one worker. At most one call may be pending a direction: one read; one of write, shutdown_write,
+// flush. The destructor requires that none is: abort(), wait for the calls to return, destroy. A peer's coroutine is
+// never resumed inline, its wake-up is posted.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/buffer.hpp"
+#include "base/error.hpp"
+#include "base/loop.hpp"
+#include "base/task.hpp"
+
+namespace tunnel {
+
+class Stream;
+
+// Told once when a stream was reset: TCP RST only (never a FIN, urgent data or a hang-up after both ends); for
+// user-space sockets and HTTP/2 also a full close. Called from the loop or from inside another stream's abort():
+// record, abort(), post, but destroy nothing. Bytes queued before the reset are still readable: whoever reads meets the
+// error behind them.
+class ResetObserver {
+ public:
+  virtual void on_stream_reset(Stream& stream) noexcept = 0;
+
+ protected:
+  ~ResetObserver() = default;
+};
+
+enum class ReadSide : std::uint8_t { open, ended, reset };
+enum class WriteSide : std::uint8_t { open, finished, refused };
+// "More comes at once": lets a stream gather small writes. Never delays bytes behind a wait.
+enum class More : std::uint8_t { no, yes };
+
+// What a call that never waits did. `failed`: see Stream::error().
+struct Io {
+  enum class State : std::uint8_t { done, would_block, ended, failed };
+  State state = State::done;
+  std::size_t bytes = 0;
+};
+
+class Stream {
+ public:
+  explicit Stream(Loop& loop) : loop_(loop) {}
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  virtual ~Stream() = default;
+
+  // Appends 1 to `max` bytes to `into` (max >= 1) and returns how many; 0 is the end, then and ever after. First comes
+  // what was unread().
+  Task<Result<std::size_t>> read(Buffer& into, std::size_t max);
+  // Takes all of `from`, waiting when full, or fails; after a failure the peer read at most a prefix.
+  Task<Result<void>> write(Buffer& from, More more = More::no);
+  // I have finished sending: the peer reads its end behind every byte written. Idempotent.
+  virtual Task<Result<void>> shutdown_write() = 0;
+  // Returns when nothing this stream accepted is still ours to lose, or fails at the deadline.
+  virtual Task<Result<void>> flush(TimePoint deadline) = 0;
+  // Resets both directions now: the peer sees a reset, every pending call here returns with `reason`. Discards bytes
+  // not yet on their way (flush first). Idempotent; allocates nothing.
+  virtual void abort(Error reason) noexcept = 0;
+  // Arms the observer for the life of the stream (nullptr disarms). If the reset came before, it is told at once.
+  virtual void on_reset(ResetObserver* observer) = 0;
+
+  // The same without waiting. try_write takes a prefix of `from` and says how much.
+  Io try_read(Buffer& into, std::size_t max);
+  virtual Io try_write(Buffer& from, More more) = 0;
+  // Posts `slot` once after the next moment try_read (try_write) may get on; an abort or reset counts as getting on.
+  void on_readable(Slot& slot);
+  virtual void on_writable(Slot& slot) = 0;
+
+  // Puts bytes back in front of the stream, as if never read.
+  void unread(Buffer&& bytes);
+
+  ReadSide read_side() const { return read_side_; }
+  WriteSide write_side() const { return write_side_; }
+  // Why a call failed: the first failure that mattered.
+  const Error& error() const { return error_; }
+  Loop& loop() const { return loop_; }
+
+ protected:
+  virtual Io do_try_read(Buffer& into, std::size_t max) = 0;
+  virtual void do_on_readable(Slot& slot) = 0;
+  void set_read_side(ReadSide side) { read_side_ = side; }
+  void set_write_side(WriteSide side) { write_side_ = side; }
+  // Keeps the first error.
+  void set_error(const Error& error) noexcept {
+    if (!error_) error_ = error;
+  }
+  Io failed() const { return {Io::State::failed, 0}; }
+  void drop_unread() { prefix_.clear(); }
+
+ private:
+  Loop& loop_;
+  Buffer prefix_;
+  Error error_;
+  ReadSide read_side_ = ReadSide::open;
+  WriteSide write_side_ = WriteSide::open;
+};
+
+using StreamPtr = std::unique_ptr<Stream>;
+
+// co_await readable(stream) and writable(stream): wait in the caller's own frame.
+class Readable {
+ public:
+  explicit Readable(Stream& stream) : stream_(stream) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> caller) {
+    slot_.handle = caller;
+    stream_.on_readable(slot_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Stream& stream_;
+  Slot slot_;
+};
+
+class Writable {
+ public:
+  explicit Writable(Stream& stream) : stream_(stream) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> caller) {
+    slot_.handle = caller;
+    stream_.on_writable(slot_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Stream& stream_;
+  Slot slot_;
+};
+
+}  // namespace tunnel
