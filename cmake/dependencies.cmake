@@ -11,5 +11,5 @@ if(TUNNEL_TESTS)
 endif()
 
 add_library(tunnel_options INTERFACE)
-target_compile_definitions(tunnel_options INTERFACE BOOST_ASIO_NO_DEPRECATED)
+target_compile_definitions(tunnel_options INTERFACE BOOST_ASIO_NO_DEPRECATED TUNNEL_VERSION="${PROJECT_VERSION}")
 target_link_libraries(tunnel_options INTERFACE Boost::headers fmt::fmt Threads::Threads)

@@ -15,6 +15,7 @@ struct AccessRecord {
   Kind kind = Kind::connection;
   std::string listener;
   std::chrono::system_clock::time_point start;
+  std::chrono::steady_clock::time_point begin;  // of `duration`
   std::chrono::microseconds duration{};
   std::string protocol;           // "TCP", "HTTP/1.1", "HTTP/2"
   std::string downstream_remote;  // "127.0.0.1:4711", "internal:encap" for a hop

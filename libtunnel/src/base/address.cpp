@@ -22,6 +22,7 @@ bool v4_in(std::uint32_t ip, std::uint32_t network, unsigned bits) { return (ip 
 
 std::optional<SocketAddress> SocketAddress::from_literal(std::string_view ip, std::uint16_t port) {
   SocketAddress address;
+  if (ip.find('\0') != std::string_view::npos) return std::nullopt;  // inet_pton would stop reading there
   const std::string text(ip);
   if (inet_pton(AF_INET, text.c_str(), &address.storage_.v4.sin_addr) == 1) {
     address.storage_.v4.sin_family = AF_INET;

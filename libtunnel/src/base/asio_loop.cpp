@@ -9,6 +9,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cassert>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -37,13 +38,16 @@ struct AsioLoop::Impl {
   }
 };
 
-AsioLoop::AsioLoop() : impl_(std::make_unique<Impl>()) {
+AsioLoop::AsioLoop() : impl_(std::make_unique<Impl>()), remote_(new Remote(*this)) {
   impl_->fd = ::epoll_create1(EPOLL_CLOEXEC);
   if (impl_->fd < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
   impl_->epoll_set.assign(impl_->fd);
 }
 
-AsioLoop::~AsioLoop() = default;
+AsioLoop::~AsioLoop() {
+  const std::scoped_lock lock(remote_->mutex_);
+  remote_->loop_ = nullptr;
+}
 
 void AsioLoop::run() {
   std::array<epoll_event, 128> events;
@@ -83,13 +87,16 @@ void AsioLoop::run() {
 
 void AsioLoop::stop() { impl_->stopped = true; }
 
-void AsioLoop::post_remote(std::function<void()> call) { asio::post(impl_->io, std::move(call)); }
+void AsioLoop::Remote::post(std::function<void()> call) {
+  const std::scoped_lock lock(mutex_);
+  if (loop_ != nullptr) asio::post(loop_->impl_->io, std::move(call));
+}
 
 void AsioLoop::timers_changed() noexcept {}
 
 Readiness::Readiness(AsioLoop& loop, int fd) : loop_(loop), fd_(fd) {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
   event.data.ptr = this;
   if (::epoll_ctl(loop.impl_->fd, EPOLL_CTL_ADD, fd, &event) != 0)
     throw std::system_error(errno, std::generic_category(), "epoll_ctl");
@@ -100,34 +107,39 @@ Readiness::~Readiness() {
   ::epoll_ctl(loop_.impl_->fd, EPOLL_CTL_DEL, fd_, &event);
 }
 
-void Readiness::wait_readable(Slot& slot) {
-  if (readable)
+void Readiness::wait_readable(Waiter& slot) {
+  if (readable) {
     loop_.post(slot);
-  else
+  } else {
+    assert((read_slot_ == nullptr || read_slot_ == &slot) && "a second read is pending");
     read_slot_ = &slot;
+  }
 }
 
-void Readiness::wait_writable(Slot& slot) {
-  if (writable)
+void Readiness::wait_writable(Waiter& slot) {
+  if (writable) {
     loop_.post(slot);
-  else
+  } else {
+    assert((write_slot_ == nullptr || write_slot_ == &slot) && "a second write is pending");
     write_slot_ = &slot;
+  }
 }
 
 void Readiness::wake() noexcept {
-  if (Slot* slot = std::exchange(read_slot_, nullptr)) loop_.post(*slot);
-  if (Slot* slot = std::exchange(write_slot_, nullptr)) loop_.post(*slot);
+  if (Waiter* slot = std::exchange(read_slot_, nullptr)) loop_.post(*slot);
+  if (Waiter* slot = std::exchange(write_slot_, nullptr)) loop_.post(*slot);
 }
 
 void Readiness::event(unsigned events) noexcept {
   if ((events & EPOLLRDHUP) != 0) peer_ended = true;
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+  if ((events & EPOLLPRI) != 0) urgent = true;
+  if ((events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     readable = true;
-    if (Slot* slot = std::exchange(read_slot_, nullptr)) loop_.post(*slot);
+    if (Waiter* slot = std::exchange(read_slot_, nullptr)) loop_.post(*slot);
   }
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
     writable = true;
-    if (Slot* slot = std::exchange(write_slot_, nullptr)) loop_.post(*slot);
+    if (Waiter* slot = std::exchange(write_slot_, nullptr)) loop_.post(*slot);
   }
   if ((events & EPOLLERR) != 0 && !failed) {
     failed = true;

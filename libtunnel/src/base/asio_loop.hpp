@@ -5,6 +5,8 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "base/loop.hpp"
 
@@ -27,10 +29,12 @@ class Readiness {
   bool writable = true;
   bool peer_ended = false;  // EPOLLRDHUP: an end is on its way behind the bytes
   bool failed = false;      // EPOLLERR: SO_ERROR has the reason
+  bool urgent = false;      // EPOLLPRI: recv stops at the urgent byte, so a short read has not emptied the socket
 
   // `slot` is posted once the flag may be set (at once if it is). One waiter a direction.
-  void wait_readable(Slot& slot);
-  void wait_writable(Slot& slot);
+  void wait_readable(Waiter& slot);
+  void wait_writable(Waiter& slot);
+  bool has_waiter() const { return read_slot_ != nullptr || write_slot_ != nullptr; }
   // Wakes both waiters, whatever the flags: for abort().
   void wake() noexcept;
   // Called once, inline from the loop, when EPOLLERR appears; must not destroy anything.
@@ -44,8 +48,8 @@ class Readiness {
   void event(unsigned events) noexcept;
   AsioLoop& loop_;
   int fd_;
-  Slot* read_slot_ = nullptr;
-  Slot* write_slot_ = nullptr;
+  Waiter* read_slot_ = nullptr;
+  Waiter* write_slot_ = nullptr;
   ResetCall error_call_ = nullptr;
   void* error_context_ = nullptr;
 };
@@ -56,9 +60,21 @@ class AsioLoop final : public Loop {
   ~AsioLoop() override;
   // Serves until stop(); then returns with whatever is still ready left alone.
   void run();
-  void stop();  // from this loop's thread; other threads: post_remote
-  // Runs `call` in this loop. Thread-safe; the only member that is.
-  void post_remote(std::function<void()> call);
+  void stop();  // from this loop's thread; other threads: post_remote()
+  // A way in for other threads, which may outlive the loop.
+  class Remote {
+   public:
+    // Runs `call` in the loop; drops it if the loop is gone. Thread-safe.
+    void post(std::function<void()> call);
+
+   private:
+    friend class AsioLoop;
+    explicit Remote(AsioLoop& loop) : loop_(&loop) {}
+    std::mutex mutex_;
+    AsioLoop* loop_;
+  };
+  std::shared_ptr<Remote> remote() const { return remote_; }
+  void post_remote(std::function<void()> call) { remote_->post(std::move(call)); }
 
  private:
   friend class Readiness;
@@ -66,6 +82,7 @@ class AsioLoop final : public Loop {
   void wake() noexcept override {}
   void timers_changed() noexcept override;
   std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Remote> remote_;
 };
 
 }  // namespace tunnel

@@ -52,6 +52,7 @@ Chunk* Chunk::make(std::size_t capacity) {
       chunk->used = 0;
       return chunk;
     }
+    if (kReuseChunks && list.capacity() == 0) list.reserve(FreeChunks::kKept);  // here, so that release() never does
   }
   auto* chunk = static_cast<Chunk*>(std::malloc(sizeof(Chunk) + capacity));
   if (chunk == nullptr) throw std::bad_alloc();
@@ -66,17 +67,9 @@ void Chunk::release(Chunk* chunk) noexcept {
   const std::size_t size_class = class_of(chunk->capacity);
   if (kReuseChunks && free_chunks.alive && size_class < kClasses.size()) {
     auto& list = free_chunks.lists[size_class];
-    if (list.size() < FreeChunks::kKept && list.capacity() >= list.size() + 1) {
+    if (list.size() < list.capacity()) {
       list.push_back(chunk);
       return;
-    }
-    if (list.capacity() == 0) {  // the only allocation, once a thread and class; failing it is harmless
-      try {
-        list.reserve(FreeChunks::kKept);
-        list.push_back(chunk);
-        return;
-      } catch (const std::bad_alloc&) {
-      }
     }
   }
   std::free(chunk);

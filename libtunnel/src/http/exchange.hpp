@@ -33,6 +33,9 @@ class ServerExchange : public Stream {
   virtual Task<Result<void>> finish(const Fields& trailers) = 0;
   // Trailers of the request; complete once read() has returned the end.
   virtual const Fields& trailers() const = 0;
+  // Posts a Slot that waits in on_readable(), if one does, though nothing came: whoever forwards a request body stops
+  // this way when the response has ended first. A read() in progress simply waits again.
+  virtual void interrupt_read() noexcept = 0;
 };
 
 class ClientExchange : public Stream {

@@ -12,7 +12,11 @@ Flow::Flow(const Context& context, const FlowTimeouts& timeouts, Expired expired
       expired_context_(expired_context),
       last_move_(context.loop.now()),
       timer_(context.loop, [](void* self) noexcept { static_cast<Flow*>(self)->look(); }, this) {
-  timer_.arm(next_due().when);
+  rearm();
+}
+
+void Flow::rearm() {
+  if (!stopped_) timer_.arm_at_latest(next_due().when);
 }
 
 void Flow::ended(Direction direction) {
@@ -21,7 +25,7 @@ void Flow::ended(Direction direction) {
   way.ended = true;
   way.blocked = false;
   last_move_ = context_.loop.now();
-  timer_.arm_at_latest(next_due().when);
+  rearm();
 }
 
 void Flow::blocked(Direction direction) {
@@ -29,14 +33,21 @@ void Flow::blocked(Direction direction) {
   if (way.blocked) return;
   way.blocked = true;
   way.blocked_since = context_.loop.now();
-  timer_.arm_at_latest(next_due().when);
+  rearm();
+}
+
+void Flow::unblocked(Direction direction) {
+  Way& way = ways_[static_cast<std::size_t>(direction)];
+  if (!way.blocked) return;
+  way.blocked = false;
+  last_move_ = context_.loop.now();  // a slow receiver is no idle one
 }
 
 void Flow::source_reset(Direction direction) {
   Way& way = ways_[static_cast<std::size_t>(direction)];
   way.reset = true;
   way.reset_at = context_.loop.now();
-  timer_.arm_at_latest(next_due().when);
+  rearm();
 }
 
 Flow::Due Flow::next_due() const {
@@ -61,7 +72,8 @@ void Flow::look() noexcept {
     timer_.arm(due.when);
     return;
   }
-  context_.counters.add(due.counter);
+  if (!fired_) context_.counters.add(due.counter);
+  fired_ = true;
   expired_(expired_context_, Error(Error::Kind::timeout, due.text));
 }
 

@@ -25,7 +25,8 @@ struct FlowTimeouts {
 
 class Flow {
  public:
-  // Called once, from the loop, when a timeout ran out; by then the counter has been added to.
+  // Called from the loop when a timeout ran out. The counter is added to the first time only; later calls mean that
+  // what was done about it did not end the flow.
   using Expired = void (*)(void* context, const Error& reason) noexcept;
 
   Flow(const Context& context, const FlowTimeouts& timeouts, Expired expired, void* expired_context);
@@ -38,11 +39,14 @@ class Flow {
   void ended(Direction direction);
   // The sink of `direction` takes no bytes, or takes them again.
   void blocked(Direction direction);
-  void unblocked(Direction direction) { ways_[static_cast<std::size_t>(direction)].blocked = false; }
+  void unblocked(Direction direction);
   // The source of `direction` was reset.
   void source_reset(Direction direction);
   // No timer from now on.
-  void stop() { timer_.disarm(); }
+  void stop() {
+    stopped_ = true;
+    timer_.disarm();
+  }
 
   std::uint64_t bytes(Direction direction) const { return ways_[static_cast<std::size_t>(direction)].bytes; }
   bool is_blocked(Direction direction) const { return ways_[static_cast<std::size_t>(direction)].blocked; }
@@ -65,6 +69,7 @@ class Flow {
     const char* text;
   };
   Due next_due() const;
+  void rearm();
   void look() noexcept;
 
   Context context_;
@@ -74,6 +79,8 @@ class Flow {
   std::array<Way, 2> ways_{};
   TimePoint last_move_;
   Timer timer_;
+  bool fired_ = false;
+  bool stopped_ = false;
 };
 
 }  // namespace tunnel

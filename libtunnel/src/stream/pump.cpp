@@ -62,21 +62,23 @@ Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
 }
 
 Relay::Relay(const Context& context, const FlowTimeouts& timeouts, Stream& downstream, Stream& upstream)
-    : downstream_(downstream), upstream_(upstream), flow_(context, timeouts, &Relay::expired, this) {
+    : downstream_(downstream),
+      upstream_(upstream),
+      flow_(context, timeouts, &Relay::expired, this),
+      changed_(context.loop),
+      linger_(context.loop, &Relay::lingered, this) {
   downstream_.on_reset(this);
   upstream_.on_reset(this);
 }
 
-Relay::~Relay() {
-  downstream_.on_reset(nullptr);
-  upstream_.on_reset(nullptr);
-}
+Relay::~Relay() = default;
 
 Task<RelayEnd> Relay::run() {
   Task<void> up = run_direction(Direction::up);
   Task<void> down = run_direction(Direction::down);
   co_await join(up, down);
   flow_.stop();
+  linger_.disarm();
   downstream_.on_reset(nullptr);
   upstream_.on_reset(nullptr);
   if (end_.error) {
@@ -88,12 +90,16 @@ Task<RelayEnd> Relay::run() {
 
 Task<void> Relay::run_direction(Direction direction) {
   PumpEnd end = co_await pump(source(direction), sink(direction), flow_, direction);
-  const bool other_done = done_[static_cast<std::size_t>(opposite(direction))];
+  const auto index = static_cast<std::size_t>(direction);
   switch (end.reason) {
     case PumpEnd::Reason::ended: {
       flow_.ended(direction);
       Result<void> finished = co_await sink(direction).shutdown_write();
-      if (!finished.ok() && other_done) fail(finished.error());
+      (void)finished.ok();  // a sink that is gone tells the pump that reads from it
+      done_[index] = true;
+      changed_.set();
+      if (source(direction).write_side() == WriteSide::refused) source_gone_[index] = true;
+      co_await outlive(direction);
       break;
     }
     case PumpEnd::Reason::read_failed:
@@ -102,16 +108,51 @@ Task<void> Relay::run_direction(Direction direction) {
       break;
     case PumpEnd::Reason::write_failed:
       // The other pump reads from the stream that failed and passes the reset on behind the bytes it still has; if it
-      // has already ended nobody else will.
-      if (other_done)
-        co_await pass_reset(opposite(direction),
-                            end.error.on(direction == Direction::up ? Error::Side::upstream : Error::Side::downstream));
+      // has already ended it sees to the rest, see outlive().
+      if (done_[static_cast<std::size_t>(opposite(direction))])
+        fail(end.error.on(direction == Direction::up ? Error::Side::upstream : Error::Side::downstream));
+      source_is_gone(opposite(direction));
       break;
     case PumpEnd::Reason::write_refused:
+      source_is_gone(opposite(direction));
       co_await discard(direction);
       break;
   }
-  done_[static_cast<std::size_t>(direction)] = true;
+  done_[index] = true;
+  changed_.set();
+}
+
+// `direction` has ended in order and its end was passed on. As long as its source takes bytes the other direction may
+// run for ever. A source that takes none has closed or gone: the other direction has nowhere to go, but its sender is
+// not reset before it had the time to read to the end and to leave by itself.
+Task<void> Relay::outlive(Direction direction) {
+  const auto index = static_cast<std::size_t>(direction);
+  const auto other = static_cast<std::size_t>(opposite(direction));
+  while (!done_[other] && !source_gone_[index]) co_await changed_.wait();
+  if (done_[other] && !end_.error) co_return;
+  Stream& to = sink(direction);
+  const Duration patience = end_.error ? flow_.timeouts().reset_flush : flow_.timeouts().half_close;
+  Result<void> flushed = co_await to.flush(to.loop().now() + patience);
+  if (!flushed.ok()) fail(flushed.error());
+  if (!end_.error) {
+    linger_.arm_after(flow_.context().limits.linger_time);
+    while (!done_[other] && !linger_over_ && !end_.error) co_await changed_.wait();
+    if (done_[other]) co_return;
+    flow_.context().counters.add(Counter::linger_cut);
+    parting_ = true;
+  }
+  to.abort(end_.error ? end_.error : Error(Error::Kind::closed, "the other side has closed"));
+}
+
+void Relay::source_is_gone(Direction direction) noexcept {
+  source_gone_[static_cast<std::size_t>(direction)] = true;
+  changed_.set();
+}
+
+void Relay::lingered(void* context) noexcept {
+  auto& self = *static_cast<Relay*>(context);
+  self.linger_over_ = true;
+  self.changed_.set();
 }
 
 // The source of `direction` is gone. What was read from it is with the sink: let it leave, then reset the sink too.
@@ -151,7 +192,9 @@ void Relay::abort(const Error& reason) noexcept {
 void Relay::on_stream_reset(Stream& stream) noexcept {
   // Whoever reads from it will meet the reset behind the queued bytes; only if that pump is stuck in a write must a
   // timer help.
-  flow_.source_reset(&stream == &downstream_ ? Direction::up : Direction::down);
+  const Direction direction = &stream == &downstream_ ? Direction::up : Direction::down;
+  flow_.source_reset(direction);
+  source_is_gone(direction);
 }
 
 void Relay::expired(void* context, const Error& reason) noexcept {

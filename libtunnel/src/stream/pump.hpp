@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // pump() moves every byte of the program; relay() is two pumps with the closing table between them.
 #pragma once
+#include <array>
 #include <cstdint>
 
 #include "stream/flow.hpp"
@@ -29,7 +30,8 @@ struct RelayEnd {
 };
 
 // Moves bytes both ways until both directions have ended or the connection was reset: an end of one side is passed on
-// as an end, a reset as a reset once the bytes before it have left. When run() has returned no call is pending on
+// as an end, a reset as a reset once the bytes before it have left. Once one side has ended and takes no more either,
+// the other has the linger time to end by itself. When run() has returned no call is pending on
 // either stream and both may be destroyed: after an orderly end that closes them; after anything else they have been
 // aborted.
 class Relay final : private ResetObserver {
@@ -38,6 +40,7 @@ class Relay final : private ResetObserver {
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();
+  // The streams may be gone once run() has returned.
   Task<RelayEnd> run();
   // Resets both streams: run() returns with this error.
   void abort(const Error& reason) noexcept;
@@ -49,17 +52,25 @@ class Relay final : private ResetObserver {
   Task<void> run_direction(Direction direction);
   Task<void> pass_reset(Direction direction, Error reason);
   Task<void> discard(Direction direction);
+  Task<void> outlive(Direction direction);
   void on_stream_reset(Stream& stream) noexcept override;
+  void source_is_gone(Direction direction) noexcept;
+  static void lingered(void* self) noexcept;
   static void expired(void* self, const Error& reason) noexcept;
   void fail(const Error& reason) noexcept {
-    if (!end_.error) end_.error = reason;
+    if (!end_.error && !parting_) end_.error = reason;
   }
 
   Stream& downstream_;
   Stream& upstream_;
   Flow flow_;
   RelayEnd end_;
-  bool done_[2] = {false, false};
+  std::array<bool, 2> done_{};         // the direction's task does nothing any more
+  std::array<bool, 2> source_gone_{};  // the direction's source takes nothing any more
+  Notify changed_;                     // of either
+  Timer linger_;
+  bool linger_over_ = false;
+  bool parting_ = false;  // both ends are told all there was: what fails now is nobody's loss
 };
 
 }  // namespace tunnel

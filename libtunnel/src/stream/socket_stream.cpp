@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <utility>
 
@@ -52,6 +53,7 @@ struct SocketStream::FlushWait {
         delay(pause) {}
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> caller) {
+    assert(stream.flushing_ == nullptr && "a second flush is pending");
     slot.handle = caller;
     stream.flushing_ = this;
     timer.arm_after(delay);
@@ -75,8 +77,8 @@ SocketStream::SocketStream(AsioLoop& loop, Counters& counters, int fd)
 }
 
 SocketStream::~SocketStream() {
-  if (write_side() == WriteSide::finished && !aborted_ && !reset_) set_linger(fd_, false);
-  ::close(fd_);
+  assert(!ready_.has_waiter() && flushing_ == nullptr && "a call is pending");
+  if (write_side() == WriteSide::finished && !aborted_ && !reset_) set_linger(fd_.get(), false);
 }
 
 Io SocketStream::do_try_read(Buffer& into, std::size_t max) {
@@ -86,7 +88,7 @@ Io SocketStream::do_try_read(Buffer& into, std::size_t max) {
   for (;;) {
     const std::span<char> room = into.prepare(std::min<std::size_t>(max, read_bytes_));
     const std::size_t wanted = std::min(room.size(), max);
-    const ssize_t n = ::recv(fd_, room.data(), wanted, 0);
+    const ssize_t n = ::recv(fd_.get(), room.data(), wanted, 0);
     into.commit(n > 0 ? static_cast<std::size_t>(n) : 0);
     if (n > 0) {
       const auto got = static_cast<std::size_t>(n);
@@ -96,7 +98,7 @@ Io SocketStream::do_try_read(Buffer& into, std::size_t max) {
         read_bytes_ = std::max(read_bytes_ / 4, kSmallestRead);
       // A short read emptied the socket; the next edge tells of more. An end or error behind the bytes has had its edge
       // already.
-      if (got < wanted && !ready_.peer_ended && !ready_.failed) ready_.readable = false;
+      if (got < wanted && !ready_.peer_ended && !ready_.failed && !ready_.urgent) ready_.readable = false;
       return {Io::State::done, got};
     }
     if (n == 0) {
@@ -121,20 +123,33 @@ Io SocketStream::fail_read(int number) {
 
 void SocketStream::record_reset(int number) noexcept {
   if (reset_ || aborted_) return;
+  if (number == EPIPE) {
+    // The peer had finished sending, then refused bytes of ours. What it sent, and its end, are still to be read.
+    refuse_write();
+    return;
+  }
   reset_ = true;
   ready_.readable = ready_.writable = true;
   if (number == ETIMEDOUT) counters_.add(Counter::keepalive_timeouts);
-  Error reason = error_from_errno(number == EPIPE ? ECONNRESET : number);
-  set_error(reason);
+  set_error(error_from_errno(number));
   if (write_side() == WriteSide::open) set_write_side(WriteSide::refused);
+  if (flushing_ != nullptr) flushing_->end();
   if (ResetObserver* observer = std::exchange(observer_, nullptr)) observer->on_stream_reset(*this);
+}
+
+void SocketStream::refuse_write() noexcept {
+  ready_.writable = true;
+  refused_ = true;
+  set_error(Error(Error::Kind::closed, "the peer has closed"));
+  if (write_side() == WriteSide::open) set_write_side(WriteSide::refused);
+  if (flushing_ != nullptr) flushing_->end();
 }
 
 void SocketStream::socket_error(void* context) noexcept {
   auto& self = *static_cast<SocketStream*>(context);
   int number = 0;
   socklen_t length = sizeof number;
-  (void)::getsockopt(self.fd_, SOL_SOCKET, SO_ERROR, &number, &length);
+  (void)::getsockopt(self.fd_.get(), SOL_SOCKET, SO_ERROR, &number, &length);
   if (number == 0)
     self.ready_.failed = false;
   else
@@ -165,7 +180,7 @@ Io SocketStream::try_write(Buffer& from, More /*more*/) {
     message.msg_iovlen = from.gather(pieces);
     std::size_t offered = 0;
     for (std::size_t i = 0; i < message.msg_iovlen; ++i) offered += pieces[i].iov_len;
-    const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const ssize_t n = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
     if (n >= 0) {
       from.consume(static_cast<std::size_t>(n));
       if (static_cast<std::size_t>(n) < offered) ready_.writable = false;
@@ -184,22 +199,22 @@ Io SocketStream::try_write(Buffer& from, More /*more*/) {
 Task<Result<void>> SocketStream::shutdown_write() {
   if (write_side() == WriteSide::finished) co_return Result<void>();
   if (write_side() == WriteSide::refused) co_return error();
-  set_write_side(WriteSide::finished);
-  if (::shutdown(fd_, SHUT_WR) != 0) {
+  if (::shutdown(fd_.get(), SHUT_WR) != 0) {
     record_reset(errno);
     co_return error();
   }
+  set_write_side(WriteSide::finished);
   co_return Result<void>();
 }
 
 Task<Result<void>> SocketStream::flush(TimePoint deadline) {
   Duration pause = std::chrono::milliseconds(1);
   for (;;) {
-    if (aborted_ || reset_) co_return error();
+    if (aborted_ || reset_ || refused_) co_return error();
     int queued = 0;
-    if (::ioctl(fd_, SIOCOUTQ, &queued) != 0 || queued == 0) co_return Result<void>();
+    if (::ioctl(fd_.get(), SIOCOUTQ, &queued) != 0 || queued == 0) co_return Result<void>();
     if (loop().now() >= deadline) co_return Error(Error::Kind::timeout, "bytes could not be flushed in time");
-    FlushWait wait(*this, pause);
+    FlushWait wait(*this, std::min<Duration>(pause, deadline - loop().now()));
     co_await wait;
     pause = std::min<Duration>(pause * 2, std::chrono::milliseconds(50));
   }
@@ -215,7 +230,7 @@ void SocketStream::abort(Error reason) noexcept {
   // Sends the RST at once and wakes the kernel's waiters; the descriptor's number stays ours until the destructor.
   sockaddr unspecified{};
   unspecified.sa_family = AF_UNSPEC;
-  (void)::connect(fd_, &unspecified, sizeof unspecified);
+  (void)::connect(fd_.get(), &unspecified, sizeof unspecified);
   ready_.readable = ready_.writable = true;
   ready_.wake();
   if (flushing_ != nullptr) flushing_->end();

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/asio_loop.hpp"
 #include "base/context.hpp"
+#include "base/fd.hpp"
 #include "stream/stream.hpp"
 
 namespace tunnel {
@@ -33,16 +34,18 @@ class SocketStream final : public Stream {
   struct FlushWait;
   Io fail_read(int number);
   void record_reset(int number) noexcept;
+  void refuse_write() noexcept;
   static void socket_error(void* self) noexcept;
 
   Counters& counters_;
-  int fd_;
+  Fd fd_;  // closed after ready_ has let go of it
   Readiness ready_;
   ResetObserver* observer_ = nullptr;
   FlushWait* flushing_ = nullptr;
   std::uint32_t read_bytes_;
   bool aborted_ = false;
-  bool reset_ = false;  // the kernel told us; recv may still have bytes, and then says "end"
+  bool refused_ = false;  // the peer takes no more, though it may have reset nothing we are to read
+  bool reset_ = false;    // the kernel told us; recv may still have bytes, and then says "end"
 };
 
 }  // namespace tunnel

@@ -20,7 +20,7 @@ void Stream::on_readable(Slot& slot) {
 }
 
 void Stream::unread(Buffer&& bytes) {
-  if (bytes.empty()) return;
+  if (bytes.empty() || !keep_unread_) return;
   if (prefix_.empty())
     prefix_ = std::move(bytes);
   else

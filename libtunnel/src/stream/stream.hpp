@@ -97,11 +97,16 @@ class Stream {
     if (!error_) error_ = error;
   }
   Io failed() const { return {Io::State::failed, 0}; }
-  void drop_unread() { prefix_.clear(); }
+  // For abort(): nothing unread() is delivered, now or later.
+  void drop_unread() noexcept {
+    prefix_.clear();
+    keep_unread_ = false;
+  }
 
  private:
   Loop& loop_;
   Buffer prefix_;
+  bool keep_unread_ = true;
   Error error_;
   ReadSide read_side_ = ReadSide::open;
   WriteSide write_side_ = WriteSide::open;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <utility>
 
 namespace tunnel {
@@ -70,6 +71,7 @@ struct PairEnd::FlushWait {
         deadline(when) {}
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> caller) {
+    assert(end.flushing_ == nullptr && "a second flush is pending");
     slot.handle = caller;
     end.flushing_ = this;
     timer.arm(deadline);
@@ -87,9 +89,13 @@ struct PairEnd::FlushWait {
 };
 
 PairEnd::~PairEnd() {
+  assert(read_slot_ == nullptr && write_slot_ == nullptr && flushing_ == nullptr && "a call is pending");
+  observer_ = nullptr;  // the peer's observer may abort the peer, which must not call back here
   if (!aborted_) {
     if (write_side() == WriteSide::finished) {
-      if (PairEnd* other = peer()) {
+      PairEnd* other = peer();
+      core_.ends[index_] = nullptr;
+      if (other != nullptr) {
         const bool unread = !queue_.empty();
         other->peer_is_gone(unread ? PeerFate::reset : PeerFate::closed,
                             Error(unread ? Error::Kind::reset : Error::Kind::closed,
@@ -111,6 +117,7 @@ Io PairEnd::do_try_read(Buffer& into, std::size_t max) {
     return {Io::State::done, n};
   }
   if (read_side() == ReadSide::reset) return failed();
+  if (read_side() == ReadSide::ended) return {Io::State::ended, 0};  // whatever the peer does after its end
   if (peer_fate_ == PeerFate::reset) {
     set_read_side(ReadSide::reset);
     return failed();
@@ -131,10 +138,12 @@ void PairEnd::after_drain() noexcept {
 }
 
 void PairEnd::do_on_readable(Slot& slot) {
-  if (!queue_.empty() || peer_finished_ || aborted_ || peer_fate_ != PeerFate::alive)
+  if (!queue_.empty() || peer_finished_ || aborted_ || peer_fate_ != PeerFate::alive) {
     loop().post(slot);
-  else
+  } else {
+    assert((read_slot_ == nullptr || read_slot_ == &slot) && "a second read is pending");
     read_slot_ = &slot;
+  }
 }
 
 Io PairEnd::try_write(Buffer& from, More /*more*/) {
@@ -157,10 +166,12 @@ Io PairEnd::try_write(Buffer& from, More /*more*/) {
 }
 
 void PairEnd::on_writable(Slot& slot) {
-  if (write_side() != WriteSide::open || peer() == nullptr || !peer()->paused_)
+  if (write_side() != WriteSide::open || peer() == nullptr || !peer()->paused_) {
     loop().post(slot);
-  else
+  } else {
+    assert((write_slot_ == nullptr || write_slot_ == &slot) && "a second write is pending");
     write_slot_ = &slot;
+  }
 }
 
 Task<Result<void>> PairEnd::shutdown_write() {

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Upstream HTTP connections of one cluster and worker. Over HTTP/2 exchanges share a connection and at most one is
+// being dialled at a time; over HTTP/1.1 an idle connection is reused, else a new one is dialled. A connection that
+// said GOAWAY, broke or was idle for too long gets no new exchange.
+#pragma once
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "http/dialer.hpp"
+#include "http/exchange.hpp"
+#include "tunnel/plan.hpp"
+
+namespace tunnel::http {
+
+class Pool final {
+ public:
+  struct Acquired {
+    std::unique_ptr<ClientExchange> exchange;  // must be gone before the pool is
+    std::string address;
+  };
+
+  Pool(const Context& context, Dialer& dialer, plan::Http protocol);
+  ~Pool();
+
+  // `fresh`: over a connection made for this call; for the second try of a request whose pooled connection turned out
+  // to be dead. Errors: the dialler's, or the reason of request.cancel.
+  Task<Result<Acquired>> acquire(ConnectRequest& request, bool fresh);
+  // Orderly: idle connections end now, others with their last exchange.
+  void close() noexcept;
+  void abort(const Error& reason) noexcept;
+  // No connection is left: the pool may be destroyed.
+  bool empty() const { return free_.empty() && rest_.empty() && dialling_ == 0; }
+  // Set whenever empty() may have become true.
+  void on_empty(Notify* notify) { empty_notify_ = notify; }
+
+ private:
+  struct Entry;
+  struct Waiting;
+  struct Reap : Waiter {
+    explicit Reap(Pool& owner) : Waiter(&Reap::fire), pool(owner) {}
+    static void fire(Waiter& self) noexcept { static_cast<Reap&>(self).pool.reap(); }
+    Pool& pool;
+  };
+
+  void changed(Entry& entry) noexcept;
+  Entry* find_free();
+  Acquired open(Entry& entry);
+  Task<Result<Entry*>> dial(ConnectRequest& request);
+  Task<void> drive(Entry& entry);
+  void wake_waiting(const Error& error) noexcept;
+  void count_leases(Entry& entry) noexcept;
+  void reap() noexcept;
+  template <class Call>
+  void for_each_connection(Call call) noexcept;
+  void close_idle() noexcept;
+
+  Context context_;
+  Dialer& dialer_;
+  plan::Http protocol_;
+  // An entry is in free_ while its connection takes another exchange; so neither list is searched with thousands of
+  // tunnels open.
+  std::list<Entry> free_;
+  std::list<Entry> rest_;
+  std::vector<Entry*> to_reap_;
+  std::vector<Waiting*> waiting_;
+  std::size_t dialling_ = 0;
+  bool closed_ = false;
+  Reap reap_;
+  Timer idle_timer_;
+  Notify* empty_notify_ = nullptr;
+};
+
+}  // namespace tunnel::http

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connecting over TCP: the addresses of a name are tried side by side, a new one every 250 ms or when one fails (happy
+// eyeballs, RFC 8305), IPv6 and IPv4 taking turns.
+#pragma once
+#include <vector>
+
+#include "base/address.hpp"
+#include "base/asio_loop.hpp"
+#include "base/cancel.hpp"
+#include "base/context.hpp"
+#include "base/task.hpp"
+#include "stream/stream.hpp"
+
+namespace tunnel::net {
+
+struct Connected {
+  StreamPtr stream;
+  SocketAddress address;  // the one that answered
+};
+
+// At most limits.connect_tries addresses are tried. Errors: that of the last attempt (refused, unreachable, timeout;
+// `internal` when out of descriptors), or the reason of `cancel`.
+Task<Result<Connected>> connect_tcp(AsioLoop& loop, const Context& context, std::vector<SocketAddress> addresses,
+                                    Cancel& cancel);
+
+}  // namespace tunnel::net

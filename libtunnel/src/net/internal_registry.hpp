@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The internal listeners of one worker, by name. Connecting to one asks its handler to open it, and the answer is the
+// far side's outcome: a stream, or why there is none (Envoy answers at once and shows its user a blank 503,
+// envoyproxy/envoy#43977). It knows no handler's kind and no socket; it is passed in, never global. Modelled on Envoy's
+// bootstrap internal_listener.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/context.hpp"
+#include "base/task.hpp"
+#include "stream/connect_request.hpp"
+#include "stream/stream.hpp"
+#include "tunnel/plan.hpp"
+
+namespace tunnel::net {
+
+// Who serves an internal listener. Must outlive every open() it is asked for.
+class InternalListener {
+ public:
+  struct Opened {
+    StreamPtr stream;
+    std::string upstream;  // what stands behind it, for logs: "127.0.0.1:80"; empty if it parses
+  };
+  // On the caller's worker. `request.info` is the caller's with this hop added.
+  virtual Task<Result<Opened>> open(ConnectRequest& request) = 0;
+
+ protected:
+  ~InternalListener() = default;
+};
+
+class InternalRegistry {
+ public:
+  explicit InternalRegistry(const Context& context) : context_(context) {}
+  InternalRegistry(const InternalRegistry&) = delete;
+  InternalRegistry& operator=(const InternalRegistry&) = delete;
+  ~InternalRegistry();
+
+  // False if the name is taken.
+  bool add(const std::string& name, InternalListener& listener);
+  // Connects that wait for their answer fail; streams already open live on.
+  void remove(std::string_view name);
+  bool contains(std::string_view name) const { return entries_.find(name) != entries_.end(); }
+
+  // Errors: unknown_destination; loop, when the request has made its last internal connect (limits.internal_hops).
+  Task<Result<InternalListener::Opened>> connect(const plan::Internal& address, ConnectRequest& request);
+
+ private:
+  struct Entry;
+  struct Pending;
+  const Context context_;
+  std::map<std::string, std::shared_ptr<Entry>, std::less<>> entries_;
+};
+
+}  // namespace tunnel::net

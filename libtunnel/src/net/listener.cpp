@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/listener.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/log.hpp"
+#include "stream/socket_stream.hpp"
+
+namespace tunnel::net {
+namespace {
+
+constexpr int kBacklog = 1024;
+
+Result<Fd> bind_one(const SocketAddress& address, bool share, const Limits& limits) {
+  Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return error_from_errno(errno, "socket for " + address.to_string());
+  const int on = 1;
+  (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (share) (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  if (address.family() == AF_INET6) (void)::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  set_socket_options(fd.get(), limits);
+  if (::bind(fd.get(), address.data(), address.length()) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+    Error error = error_from_errno(errno, "cannot listen on " + address.to_string());
+    if (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT) error.kind = Error::Kind::unreachable;
+    return error;
+  }
+  return fd;
+}
+
+// Without sharing first: with SO_REUSEPORT on all, a second process would quietly take half of the connections.
+Result<BoundAddress> bind_all(SocketAddress address, std::size_t sockets, const Limits& limits) {
+  BoundAddress bound;
+  {
+    Result<Fd> probe = bind_one(address, false, limits);
+    if (!probe.ok()) return probe.error();
+    if (sockets == 1) {
+      bound.address = SocketAddress::local_of(probe->get());
+      bound.sockets.push_back(std::move(*probe));
+      return bound;
+    }
+    address = SocketAddress::local_of(probe->get());
+  }
+  for (std::size_t i = 0; i < sockets; ++i) {
+    Result<Fd> socket = bind_one(address, true, limits);
+    if (!socket.ok()) return socket.error();
+    bound.sockets.push_back(std::move(*socket));
+  }
+  bound.address = address;
+  return bound;
+}
+
+bool no_such_family(const Error& error) { return error.kind == Error::Kind::unreachable; }
+
+}  // namespace
+
+Result<std::vector<BoundAddress>> bind_addresses(const plan::Tcp& address, std::size_t sockets, const Limits& limits) {
+  std::vector<SocketAddress> wanted;
+  if (address.host.empty() || address.host == "localhost") {
+    wanted = {*SocketAddress::from_literal("127.0.0.1", address.port),
+              *SocketAddress::from_literal("::1", address.port)};
+  } else if (address.host == "*") {
+    wanted = {*SocketAddress::from_literal("0.0.0.0", address.port), *SocketAddress::from_literal("::", address.port)};
+  } else if (const auto literal = SocketAddress::from_literal(address.host, address.port)) {
+    wanted = {*literal};
+  } else {
+    return Error(Error::Kind::unreachable,
+                 "cannot listen on " + address.host + ": give an IP address, \"*\" or a bare port");
+  }
+  std::vector<BoundAddress> all;
+  for (SocketAddress& one : wanted) {
+    if (one.port() == 0 && !all.empty()) one.set_port(all.front().address.port());
+    Result<BoundAddress> bound = bind_all(one, sockets, limits);
+    // The second of a pair is IPv6, which a host may lack; a busy port is an error on either.
+    if (!bound.ok() && wanted.size() > 1 && one.family() == AF_INET6 && no_such_family(bound.error())) continue;
+    if (!bound.ok()) return bound.error();
+    all.push_back(std::move(*bound));
+  }
+  return all;
+}
+
+Listener::Listener(AsioLoop& loop, const Context& context, Fd socket, Acceptor& acceptor)
+    : loop_(loop),
+      context_(context),
+      socket_(std::move(socket)),
+      address_(SocketAddress::local_of(socket_.get())),
+      acceptor_(acceptor),
+      ready_(std::make_unique<Readiness>(loop, socket_.get())),
+      wake_(std::make_unique<Wake>(*this)),
+      sleep_(loop, [](void* self) noexcept { static_cast<Listener*>(self)->turn(); }, this) {
+  ready_->readable = false;
+  ready_->wait_readable(*wake_);
+}
+
+Listener::~Listener() { close(); }
+
+void Listener::turn() noexcept {
+  if (!socket_) return;
+  switch (accept_some(context_.limits.accepts_per_wakeup)) {
+    case Turn::starved:
+      rest();
+      return;
+    case Turn::more:
+      context_.counters.add(Counter::accept_bursts);
+      break;
+    case Turn::empty:
+      ready_->readable = false;
+      break;
+  }
+  ready_->wait_readable(*wake_);
+}
+
+Listener::Turn Listener::accept_some(std::size_t most) {
+  for (std::size_t i = 0; i < most; ++i) {
+    sockaddr_storage storage{};
+    socklen_t length = sizeof storage;
+    Fd fd(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) return Turn::starved;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return Turn::empty;
+      continue;  // that connection is gone already; the next may be fine
+    }
+    ConnectionInfo info;
+    info.remote = SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
+    info.local = SocketAddress::local_of(fd.get());
+    info.downstream = info.remote.to_string();
+    info.local_name = info.local.to_string();
+    acceptor_.accepted(std::make_unique<SocketStream>(loop_, context_.counters, fd.release()), std::move(info));
+  }
+  return Turn::more;
+}
+
+void Listener::rest() {
+  context_.counters.add(Counter::fd_exhausted);
+  if (loop_.now() - last_complaint_ >= std::chrono::seconds(1)) {
+    last_complaint_ = loop_.now();
+    log::warning("out of descriptors: {} accepts nothing for {} ms (raise `ulimit -n` or lower --max-conns)",
+                 address_.to_string(), context_.limits.accept_sleep.count());
+  }
+  sleep_.arm_after(context_.limits.accept_sleep);
+}
+
+void Listener::close() {
+  if (!socket_) return;
+  while (accept_some(context_.limits.accepts_per_wakeup) == Turn::more) {
+  }
+  sleep_.disarm();
+  ready_.reset();
+  socket_.reset(-1);
+}
+
+}  // namespace tunnel::net

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The world outside the process as one interface: names and TCP. Tests put a network in memory in its place.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "net/connector.hpp"
+#include "net/resolver.hpp"
+
+namespace tunnel::net {
+
+class Network {
+ public:
+  virtual ~Network() = default;
+  virtual Task<Result<std::vector<SocketAddress>>> resolve(std::string host, std::uint16_t port, Cancel& cancel) = 0;
+  virtual Task<Result<Connected>> connect(std::vector<SocketAddress> addresses, Cancel& cancel) = 0;
+};
+
+class SystemNetwork final : public Network {
+ public:
+  SystemNetwork(AsioLoop& loop, const Context& context, Resolver& resolver)
+      : loop_(loop), context_(context), resolver_(resolver) {}
+  Task<Result<std::vector<SocketAddress>>> resolve(std::string host, std::uint16_t port, Cancel& cancel) override {
+    return resolver_.resolve(loop_, std::move(host), port, cancel);
+  }
+  Task<Result<Connected>> connect(std::vector<SocketAddress> addresses, Cancel& cancel) override {
+    return connect_tcp(loop_, context_, std::move(addresses), cancel);
+  }
+
+ private:
+  AsioLoop& loop_;
+  Context context_;
+  Resolver& resolver_;
+};
+
+}  // namespace tunnel::net

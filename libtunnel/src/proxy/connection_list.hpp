@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every connection of a worker, from accept to its log line: what drain, shutdown and the gauges go by.
+#pragma once
+#include <cstddef>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/loop.hpp"
+
+namespace tunnel::proxy {
+
+class ConnectionList;
+
+// A connection in the list while it lives. Its calls come from the loop and must destroy nothing.
+class Connection {
+ public:
+  explicit Connection(ConnectionList& list);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  // Nothing new on it: an idle one ends, a busy one with its last exchange. A tunnel goes on.
+  virtual void drain() noexcept = 0;
+  virtual void abort(const Error& reason) noexcept = 0;
+  virtual std::string describe() const = 0;
+
+ protected:
+  virtual ~Connection();
+
+ private:
+  friend class ConnectionList;
+  ConnectionList& list_;
+  Connection* next_ = nullptr;
+  Connection* previous_ = nullptr;
+};
+
+class ConnectionList {
+ public:
+  explicit ConnectionList(Loop& loop) : empty_(loop) {}
+  bool empty() const { return first_ == nullptr; }
+  std::size_t size() const { return size_; }
+  void drain() noexcept;
+  // Returns how many there were.
+  std::size_t abort(const Error& reason) noexcept;
+  // Set whenever the last connection went.
+  Notify& became_empty() { return empty_; }
+
+ private:
+  friend class Connection;
+  template <class Call>
+  void for_each(Call call) noexcept {
+    for (Connection* connection = first_; connection != nullptr;) {
+      Connection* next = connection->next_;
+      call(*connection);
+      connection = next;
+    }
+  }
+  Connection* first_ = nullptr;
+  std::size_t size_ = 0;
+  Notify empty_;
+};
+
+inline Connection::Connection(ConnectionList& list) : list_(list), next_(list.first_) {
+  if (next_ != nullptr) next_->previous_ = this;
+  list_.first_ = this;
+  ++list_.size_;
+}
+
+inline Connection::~Connection() {
+  (previous_ != nullptr ? previous_->next_ : list_.first_) = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
+  if (--list_.size_ == 0) list_.empty_.set();
+}
+
+inline void ConnectionList::drain() noexcept {
+  for_each([](Connection& connection) { connection.drain(); });
+}
+
+inline std::size_t ConnectionList::abort(const Error& reason) noexcept {
+  const std::size_t count = size_;
+  for_each([&reason](Connection& connection) { connection.abort(reason); });
+  return count;
+}
+
+}  // namespace tunnel::proxy

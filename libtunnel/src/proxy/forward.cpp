@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/forward.hpp"
+
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace tunnel::proxy {
+namespace {
+
+// One attempt: two pumps side by side and the heads between them.
+class Forwarding {
+ public:
+  Forwarding(Handler& handler, http::ServerExchange& server, http::ClientExchange& client, Cancel& cancel)
+      : handler_(handler),
+        server_(server),
+        client_(client),
+        cancel_(cancel),
+        // Between request and response a server may think for as long as a connection may be idle.
+        flow_(handler.context(), {handler.plan().idle_timeout, handler.plan().idle_timeout}, &Forwarding::expired,
+              this),
+        grace_(handler.context().loop, &Forwarding::grace_over, this),
+        grace_time_(handler.context().limits.linger_time),
+        hook_(cancel, &Forwarding::cancelled, this) {}
+
+  Task<Forwarded> run(const http::RequestHead& head) {
+    Result<void> sent = co_await client_.send(head, server_.request_body());
+    if (!sent.ok()) {
+      result_.error = sent.error();
+      co_return std::move(result_);
+    }
+    Task<void> up = send_request();
+    Task<void> down = send_response();
+    co_await join(up, down);
+    flow_.stop();
+    result_.bytes_received = flow_.bytes(Direction::up);
+    result_.bytes_sent = flow_.bytes(Direction::down);
+    co_return std::move(result_);
+  }
+
+  // A CONNECT passed on: no byte of the client moves before the next proxy's 2xx, and then bytes are relayed.
+  Task<Forwarded> run_connect(const http::RequestHead& head) {
+    request_done_ = true;
+    Result<void> sent = co_await client_.send(head, http::Body::tunnel());
+    if (!sent.ok()) {
+      result_.error = sent.error();
+      co_return std::move(result_);
+    }
+    co_await pass_response();
+    flow_.stop();
+    result_.bytes_sent = flow_.bytes(Direction::down);
+    if (result_.error || client_.response_body().kind != http::Body::Kind::tunnel) co_return std::move(result_);
+    Relay relay(handler_.context(), handler_.tunnel_timeouts(), server_, client_);
+    const RelayEnd end = co_await relay.run();
+    result_.error = end.error;
+    result_.bytes_received = relay.flow().bytes(Direction::up);
+    result_.bytes_sent = relay.flow().bytes(Direction::down);
+    co_return std::move(result_);
+  }
+
+ private:
+  static void expired(void* self, const Error& reason) noexcept { static_cast<Forwarding*>(self)->cut(reason); }
+  static void cancelled(void* self) noexcept {
+    auto& forwarding = *static_cast<Forwarding*>(self);
+    forwarding.cut(forwarding.cancel_.reason());
+  }
+  static void grace_over(void* self) noexcept {
+    auto& forwarding = *static_cast<Forwarding*>(self);
+    forwarding.stop_request_ = true;
+    forwarding.client_.abort(Error(Error::Kind::cancelled, "the response has ended"));
+    forwarding.server_.interrupt_read();
+  }
+  // Both directions end now: an answer under way breaks off visibly.
+  void cut(const Error& reason) noexcept {
+    if (!result_.error) result_.error = reason;
+    stop_request_ = true;
+    client_.abort(reason);
+    if (responded_) server_.abort(reason);
+    server_.interrupt_read();
+  }
+
+  Task<void> send_request() {
+    Buffer buffer;
+    const bool has_body = server_.request_body().kind != http::Body::Kind::none;
+    while (has_body && !stop_request_) {
+      const Io io = server_.try_read(buffer, 65536);
+      if (io.state == Io::State::would_block) {
+        co_await Readable(server_);
+        continue;
+      }
+      if (io.state == Io::State::failed) {
+        cut(Error(server_.error()).on(Error::Side::downstream));
+        break;
+      }
+      if (io.state == Io::State::ended) {
+        Result<void> finished = co_await client_.finish(server_.trailers());
+        (void)finished.ok();  // the response tells what became of it
+        break;
+      }
+      flow_.moved(Direction::up, io.bytes);
+      flow_.blocked(Direction::up);
+      Result<void> written = co_await client_.write(buffer);
+      flow_.unblocked(Direction::up);
+      // An upstream that takes no more may still answer (413, say): the response decides.
+      if (!written.ok()) break;
+    }
+    flow_.ended(Direction::up);
+    grace_.disarm();
+    request_done_ = true;
+  }
+
+  Task<void> send_response() {
+    co_await pass_response();
+    if (result_.error || request_done_) {
+      if (!request_done_) cut(result_.error);
+      co_return;
+    }
+    grace_.arm_after(grace_time_);
+  }
+
+  Task<void> pass_response() {
+    for (;;) {
+      Result<http::ResponseHead> head = co_await client_.head();
+      if (!head.ok()) {
+        if (!result_.error) result_.error = Error(head.error()).on(Error::Side::upstream);
+        co_return;
+      }
+      http::remove_hop_by_hop(head->fields);
+      if (head->status < 200) {
+        Result<void> informed = co_await server_.inform(*head);
+        if (!informed.ok()) co_return fail_downstream(informed.error());
+        continue;
+      }
+      responded_ = true;
+      result_.status = head->status;
+      Result<void> answered = co_await server_.respond(*head, client_.response_body());
+      if (!answered.ok()) co_return fail_downstream(answered.error());
+      break;
+    }
+    const http::Body::Kind body = client_.response_body().kind;
+    if (body != http::Body::Kind::none && body != http::Body::Kind::tunnel) co_await pass_body();
+  }
+
+  Task<void> pass_body() {
+    PumpEnd end = co_await pump(client_, server_, flow_, Direction::down);
+    switch (end.reason) {
+      case PumpEnd::Reason::ended: {
+        flow_.ended(Direction::down);
+        Result<void> finished = co_await server_.finish(client_.trailers());
+        if (!finished.ok()) fail_downstream(finished.error());
+        break;
+      }
+      case PumpEnd::Reason::read_failed: {
+        if (!result_.error) result_.error = end.error.on(Error::Side::upstream);
+        Result<void> flushed = co_await server_.flush(server_.loop().now() + flow_.timeouts().reset_flush);
+        (void)flushed.ok();
+        server_.abort(result_.error);
+        break;
+      }
+      case PumpEnd::Reason::write_failed:
+      case PumpEnd::Reason::write_refused:
+        fail_downstream(end.error);
+        break;
+    }
+  }
+
+  void fail_downstream(const Error& reason) {
+    if (!result_.error) result_.error = Error(reason).on(Error::Side::downstream);
+    client_.abort(Error(Error::Kind::cancelled, "the client is gone"));
+  }
+
+  Handler& handler_;
+  http::ServerExchange& server_;
+  http::ClientExchange& client_;
+  Cancel& cancel_;
+  Forwarded result_;
+  Flow flow_;
+  Timer grace_;
+  Duration grace_time_;
+  Cancel::Hook hook_;
+  bool stop_request_ = false;
+  bool request_done_ = false;
+  bool responded_ = false;
+};
+
+// What the next hop gets: the request as it came, without what concerned only our connection.
+http::RequestHead onward(const http::RequestHead& request) {
+  http::RequestHead head = request;
+  http::remove_hop_by_hop(head.fields);
+  return head;
+}
+
+Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request,
+                            bool fresh) {
+  Forwarded result;
+  Cancel connecting(request.cancel, cluster.plan().connect_timeout, cluster.timeout_error());
+  ConnectRequest timed{request.info, connecting};
+  Task<Result<http::Pool::Acquired>> acquiring = cluster.pool().acquire(timed, fresh);
+  Result<http::Pool::Acquired> acquired = co_await acquiring;
+  if (!acquired.ok()) {
+    if (connecting.cancelled() && !request.cancel.cancelled())
+      handler.context().counters.add(Counter::connect_timeouts);
+    result.error = acquired.error();
+    co_return result;
+  }
+  const http::RequestHead head = onward(server.request());
+  {
+    Forwarding forwarding(handler, server, *acquired->exchange, request.cancel);
+    Task<Forwarded> running = head.is_connect() ? forwarding.run_connect(head) : forwarding.run(head);
+    result = co_await running;
+  }
+  result.upstream = std::move(acquired->address);
+  co_return result;
+}
+
+}  // namespace
+
+Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request) {
+  for (std::uint64_t tries = 0;; ++tries) {
+    Task<Forwarded> trying = try_forward(handler, cluster, server, request, tries > 0);
+    Forwarded result = co_await trying;
+    const bool again = result.status == 0 && result.error.retry_safe && result.bytes_received == 0 &&
+                       tries < handler.context().limits.retries && !request.cancel.cancelled();
+    if (!again) co_return result;
+    handler.context().counters.add(Counter::retries);
+    log::debug("{} {} again over a fresh connection: {}", server.request().method, log::escape(server.request().path),
+               result.error.text());
+  }
+}
+
+}  // namespace tunnel::proxy

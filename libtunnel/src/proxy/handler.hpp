@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every handler of a listener shares: admission, timeouts and the access record. A handler serves a listener's TCP
+// connections (Acceptor) and is what an internal connect opens (InternalListener). One object a listener and worker; it
+// outlives its connections.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "net/listener.hpp"
+#include "proxy/cluster.hpp"
+#include "proxy/environment.hpp"
+#include "stream/pump.hpp"
+
+namespace tunnel::proxy {
+
+class Handler : public net::Acceptor, public net::InternalListener {
+ public:
+  Handler(Environment& environment, const plan::Listener& plan) : environment_(environment), plan_(plan) {}
+  Handler(const Handler&) = delete;
+  Handler& operator=(const Handler&) = delete;
+  virtual ~Handler() = default;
+  const plan::Listener& plan() const { return plan_; }
+  Environment& environment() const { return environment_; }
+  const Context& context() const { return environment_.context; }
+
+  // A place among the process's and the listener's connections, given back when destroyed.
+  class Admission {
+   public:
+    explicit Admission(Handler& handler);
+    Admission(const Admission&) = delete;
+    Admission& operator=(const Admission&) = delete;
+    ~Admission();
+    // kind none, or the limit that was reached. What is refused still counts while it is told so.
+    const Error& refusal() const { return refusal_; }
+
+   private:
+    Environment& environment_;
+    std::atomic<std::uint64_t>& listener_;
+    GaugeGuard gauge_;
+    Error refusal_;
+  };
+
+  // Fills what is known at the start.
+  AccessRecord start_record(AccessRecord::Kind kind, const ConnectionInfo& info) const;
+  // Takes the end, adds the duration, counts the bytes and hands the record to the log.
+  void finish_record(AccessRecord& record, const Flow* flow, const Error& error) const;
+  FlowTimeouts tunnel_timeouts() const { return {plan_.idle_timeout, plan_.half_close_timeout}; }
+
+ protected:
+  std::pair<StreamPtr, StreamPtr> make_pair() const;
+
+ private:
+  Environment& environment_;
+  plan::Listener plan_;
+};
+
+// The handler `plan` asks for. Its clusters must be in the environment.
+std::unique_ptr<Handler> make_handler(Environment& environment, const plan::Listener& plan);
+
+// A connection whose bytes are relayed, in the list while it lives: drain lets it go on, abort ends the relay or the
+// connect.
+class RelayedConnection final : public Connection, public ResetObserver {
+ public:
+  RelayedConnection(Environment& environment, std::string name)
+      : Connection(environment.connections), cancel_(environment.context.loop), name_(std::move(name)) {}
+  Cancel& cancel() { return cancel_; }
+  // From now on abort() goes to the relay.
+  void relaying(Relay* relay) { relay_ = relay; }
+  void drain() noexcept override {}
+  void abort(const Error& reason) noexcept override {
+    cancel_.cancel(reason);
+    if (relay_ != nullptr) relay_->abort(reason);
+  }
+  std::string describe() const override { return name_; }
+  // While connecting: the client left.
+  void on_stream_reset(Stream& stream) noexcept override {
+    cancel_.cancel(Error(stream.error()).on(Error::Side::downstream));
+  }
+
+ private:
+  Cancel cancel_;
+  Relay* relay_ = nullptr;
+  std::string name_;
+};
+
+}  // namespace tunnel::proxy

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/hop_stream.hpp"
+
+#include <utility>
+
+namespace tunnel::proxy {
+
+HopStream::HopStream(Handler& handler, const ConnectionInfo& info)
+    : Stream(handler.context().loop),
+      Connection(handler.environment().connections),
+      handler_(handler),
+      admission_(handler),
+      record_(handler.start_record(AccessRecord::Kind::connection, info)) {}
+
+HopStream::~HopStream() {
+  if (!upstream_) return;
+  flow_->stop();
+  upstream_->on_reset(nullptr);
+  const bool orderly = read_side() == ReadSide::ended && write_side() == WriteSide::finished;
+  if (!why_ && !orderly)
+    why_ = error() ? error() : Error(Error::Kind::reset, "dropped by the peer").on(Error::Side::downstream);
+  upstream_.reset();
+  handler_.finish_record(record_, &*flow_, why_);
+}
+
+void HopStream::attach(StreamPtr upstream, std::string address) {
+  upstream_ = std::move(upstream);
+  record_.upstream = std::move(address);
+  flow_.emplace(handler_.context(), handler_.tunnel_timeouts(), &HopStream::expired, this);
+  upstream_->on_reset(this);
+}
+
+void HopStream::fail(const Error& reason) { handler_.finish_record(record_, nullptr, reason); }
+
+Io HopStream::do_try_read(Buffer& into, std::size_t max) {
+  const Io io = upstream_->try_read(into, max);
+  switch (io.state) {
+    case Io::State::done:
+      flow_->moved(Direction::down, io.bytes);
+      break;
+    case Io::State::ended:
+      flow_->ended(Direction::down);
+      set_read_side(ReadSide::ended);
+      break;
+    case Io::State::failed:
+      take_failure();
+      set_read_side(ReadSide::reset);
+      break;
+    case Io::State::would_block:
+      break;
+  }
+  return io;
+}
+
+Io HopStream::try_write(Buffer& from, More more) {
+  const Io io = upstream_->try_write(from, more);
+  switch (io.state) {
+    case Io::State::done:
+      flow_->moved(Direction::up, io.bytes);
+      flow_->unblocked(Direction::up);
+      break;
+    case Io::State::would_block:
+      flow_->blocked(Direction::up);
+      break;
+    default:
+      take_failure();
+      set_write_side(upstream_->write_side());
+      set_read_side(upstream_->read_side());
+      break;
+  }
+  return io;
+}
+
+void HopStream::take_failure() noexcept {
+  Error reason = upstream_->error();
+  if (!why_) why_ = Error(reason).on(Error::Side::upstream);
+  set_error(reason);
+}
+
+Task<Result<void>> HopStream::shutdown_write() {
+  flow_->ended(Direction::up);
+  Result<void> done = co_await upstream_->shutdown_write();
+  set_write_side(upstream_->write_side());
+  if (!done.ok()) take_failure();
+  co_return done;
+}
+
+void HopStream::abort(Error reason) noexcept {
+  if (!why_) why_ = Error(reason).on(Error::Side::downstream);
+  set_error(reason);
+  set_read_side(ReadSide::reset);
+  set_write_side(WriteSide::refused);
+  drop_unread();
+  if (upstream_) upstream_->abort(std::move(reason));
+}
+
+void HopStream::abort(const Error& reason) noexcept {
+  if (!why_) why_ = reason;
+  if (upstream_) upstream_->abort(reason);
+}
+
+void HopStream::on_reset(ResetObserver* observer) { observer_ = observer; }
+
+void HopStream::on_stream_reset(Stream& /*stream*/) noexcept {
+  take_failure();
+  if (ResetObserver* observer = std::exchange(observer_, nullptr)) observer->on_stream_reset(*this);
+}
+
+void HopStream::expired(void* context, const Error& reason) noexcept {
+  auto& self = *static_cast<HopStream*>(context);
+  if (!self.why_) self.why_ = reason;
+  self.upstream_->abort(reason);
+}
+
+}  // namespace tunnel::proxy

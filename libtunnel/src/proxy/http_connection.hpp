@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// One downstream connection of an http_proxy and what is asked on it.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "http/status_error.hpp"
+#include "proxy/http_proxy.hpp"
+
+namespace tunnel::proxy {
+
+class HttpConnection final : public Connection, private http::ExchangeHandler {
+ public:
+  HttpConnection(HttpProxy& proxy, StreamPtr stream, ConnectionInfo info);
+  // Until the connection has ended.
+  Task<void> run();
+  void drain() noexcept override;
+  void abort(const Error& reason) noexcept override;
+  std::string describe() const override { return info_.downstream; }
+
+ private:
+  Task<void> serve(http::ServerExchange& exchange) override;
+  void rejected(std::string_view protocol, std::uint16_t status, std::string_view detail) override;
+  Task<void> answer(http::ServerExchange& exchange, AccessRecord& record);
+  Task<void> respond(http::ServerExchange& exchange, const plan::Respond& action, AccessRecord& record);
+  Task<void> refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record);
+  Task<void> refuse_status(http::ServerExchange& exchange, http::ResponseHead head, AccessRecord& record);
+  Task<void> say(http::ServerExchange& exchange, http::StatusAnswer told, AccessRecord& record);
+  Task<void> terminate(http::ServerExchange& exchange, Cluster& cluster, AccessRecord& record);
+  Task<Result<Cluster::Dialed>> connect(const http::RequestHead& head, Cluster& cluster, ConnectRequest& request);
+
+  HttpProxy& proxy_;
+  Handler::Admission admission_;
+  StreamPtr stream_;
+  ConnectionInfo info_;
+  std::unique_ptr<http::ServerConnection> server_;
+  bool draining_ = false;
+};
+
+}  // namespace tunnel::proxy

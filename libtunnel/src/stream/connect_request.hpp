@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "base/cancel.hpp"
+#include "stream/connection_info.hpp"
+
+namespace tunnel {
+
+// What travels down with every attempt to connect. Whoever waits on the way watches `cancel` and returns its reason at once.
+struct ConnectRequest {
+  ConnectionInfo info;  // of the connection on whose behalf this is
+  Cancel& cancel;
+};
+
+}  // namespace tunnel
