@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/listener.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 
@@ -15,6 +19,13 @@ namespace tunnel::net {
 namespace {
 
 constexpr int kBacklog = 1024;
+
+// The first descriptor number accepting must leave alone: every connection needs a second one for its upstream.
+int first_reserved_descriptor() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) return INT_MAX;
+  return static_cast<int>(limit.rlim_cur - std::min<rlim_t>(limit.rlim_cur / 8, 64));
+}
 
 Result<Fd> bind_one(const SocketAddress& address, bool share, const Limits& limits) {
   Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -91,7 +102,8 @@ Listener::Listener(AsioLoop& loop, const Context& context, Fd socket, Acceptor& 
       acceptor_(acceptor),
       ready_(std::make_unique<Readiness>(loop, socket_.get())),
       wake_(std::make_unique<Wake>(*this)),
-      sleep_(loop, [](void* self) noexcept { static_cast<Listener*>(self)->turn(); }, this) {
+      sleep_(loop, [](void* self) noexcept { static_cast<Listener*>(self)->turn(); }, this),
+      highest_fd_(first_reserved_descriptor()) {
   ready_->readable = false;
   ready_->wait_readable(*wake_);
 }
@@ -100,8 +112,14 @@ Listener::~Listener() { close(); }
 
 void Listener::turn() noexcept {
   if (!socket_) return;
+  if (starved_ && short_of_descriptors()) {
+    rest();
+    return;
+  }
+  starved_ = false;
   switch (accept_some(context_.limits.accepts_per_wakeup)) {
     case Turn::starved:
+      starved_ = true;
       rest();
       return;
     case Turn::more:
@@ -124,14 +142,22 @@ Listener::Turn Listener::accept_some(std::size_t most) {
       if (errno == EAGAIN || errno == EWOULDBLOCK) return Turn::empty;
       continue;  // that connection is gone already; the next may be fine
     }
+    const bool last = fd.get() >= highest_fd_;
     ConnectionInfo info;
     info.remote = SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
     info.local = SocketAddress::local_of(fd.get());
     info.downstream = info.remote.to_string();
     info.local_name = info.local.to_string();
     acceptor_.accepted(std::make_unique<SocketStream>(loop_, context_.counters, fd.release()), std::move(info));
+    if (last) return Turn::starved;
   }
   return Turn::more;
+}
+
+// The kernel gives the lowest free number, so one look tells how many are in use.
+bool Listener::short_of_descriptors() const {
+  const Fd probe(::fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+  return !probe || probe.get() >= highest_fd_;
 }
 
 void Listener::rest() {

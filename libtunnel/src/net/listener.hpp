@@ -35,7 +35,8 @@ struct BoundAddress {
 // interface). The error names address and cause.
 Result<std::vector<BoundAddress>> bind_addresses(const plan::Tcp& address, std::size_t sockets, const Limits& limits);
 
-// Accepts on one socket until close(). Out of descriptors it sleeps and says so, and never spins.
+// Accepts on one socket until close(). When the last descriptors are reached, which connections already accepted will need to connect
+// onwards, it sleeps and says so, and never spins.
 class Listener {
  public:
   Listener(AsioLoop& loop, const Context& context, Fd socket, Acceptor& acceptor);
@@ -55,6 +56,7 @@ class Listener {
   };
   void turn() noexcept;
   Turn accept_some(std::size_t most);
+  bool short_of_descriptors() const;
   void rest();
 
   AsioLoop& loop_;
@@ -66,6 +68,8 @@ class Listener {
   std::unique_ptr<Wake> wake_;
   Timer sleep_;
   TimePoint last_complaint_{};
+  int highest_fd_;  // descriptors from here on are kept for upstream connections
+  bool starved_ = false;
 };
 
 }  // namespace tunnel::net

@@ -10,13 +10,14 @@
 
 namespace tunnel::proxy {
 
-Handler::Admission::Admission(Handler& handler)
+Handler::Admission::Admission(Handler& handler, const ConnectionInfo& info)
     : environment_(handler.environment_),
       listener_(handler.environment_.shared.listener_connections.at(handler.plan_.name)),
+      entered_(info.hops == 0),
       gauge_(handler.environment_.context.counters, Gauge::connections) {
   Counters& counters = environment_.context.counters;
   counters.add(Counter::connections);
-  const std::uint64_t in_process = environment_.shared.connections.fetch_add(1, std::memory_order_relaxed) + 1;
+  const std::uint64_t in_process = entered_ ? environment_.shared.connections.fetch_add(1, std::memory_order_relaxed) + 1 : 0;
   const std::uint64_t on_listener = listener_.fetch_add(1, std::memory_order_relaxed) + 1;
   if (in_process > environment_.context.limits.connections) {
     counters.add(Counter::conns_refused);
@@ -28,7 +29,7 @@ Handler::Admission::Admission(Handler& handler)
 }
 
 Handler::Admission::~Admission() {
-  environment_.shared.connections.fetch_sub(1, std::memory_order_relaxed);
+  if (entered_) environment_.shared.connections.fetch_sub(1, std::memory_order_relaxed);
   listener_.fetch_sub(1, std::memory_order_relaxed);
 }
 

@@ -23,10 +23,10 @@ class Handler : public net::Acceptor, public net::InternalListener {
   Environment& environment() const { return environment_; }
   const Context& context() const { return environment_.context; }
 
-  // A place among the process's and the listener's connections, given back when destroyed.
+  // A place among the listener's connections and, unless it came over an internal hop, the process's; given back when destroyed.
   class Admission {
    public:
-    explicit Admission(Handler& handler);
+    Admission(Handler& handler, const ConnectionInfo& info);
     Admission(const Admission&) = delete;
     Admission& operator=(const Admission&) = delete;
     ~Admission();
@@ -36,6 +36,7 @@ class Handler : public net::Acceptor, public net::InternalListener {
    private:
     Environment& environment_;
     std::atomic<std::uint64_t>& listener_;
+    bool entered_;  // from outside: has a descriptor
     GaugeGuard gauge_;
     Error refusal_;
   };

@@ -9,7 +9,7 @@ HopStream::HopStream(Handler& handler, const ConnectionInfo& info)
     : Stream(handler.context().loop),
       Connection(handler.environment().connections),
       handler_(handler),
-      admission_(handler),
+      admission_(handler, info),
       record_(handler.start_record(AccessRecord::Kind::connection, info)) {}
 
 HopStream::~HopStream() {

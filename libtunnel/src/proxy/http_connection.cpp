@@ -34,7 +34,7 @@ class ClientWatch final : public ResetObserver {
 HttpConnection::HttpConnection(HttpProxy& proxy, StreamPtr stream, ConnectionInfo info)
     : Connection(proxy.environment().connections),
       proxy_(proxy),
-      admission_(proxy),
+      admission_(proxy, info),
       stream_(std::move(stream)),
       info_(std::move(info)),
       draining_(proxy.environment().draining) {}

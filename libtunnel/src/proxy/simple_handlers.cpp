@@ -48,7 +48,7 @@ Task<Result<SimpleHandler::Opened>> SimpleHandler::open(ConnectRequest& request)
 // Relayed to a pair whose far end echoes or drops: limits, timers and the log line are then those of any other
 // connection.
 Task<void> SimpleHandler::serve(StreamPtr stream, ConnectionInfo info) {
-  const Admission admission(*this);
+  const Admission admission(*this, info);
   RelayedConnection connection(environment(), info.downstream);
   AccessRecord record = start_record(AccessRecord::Kind::connection, info);
   record.upstream = echo_ ? "echo:" : "discard:";

@@ -44,7 +44,7 @@ Task<Result<Cluster::Dialed>> TcpProxy::connect_upstream(ConnectRequest& request
 }
 
 Task<void> TcpProxy::serve(StreamPtr downstream, ConnectionInfo info) {
-  const Admission admission(*this);
+  const Admission admission(*this, info);
   RelayedConnection connection(environment(), info.downstream);
   AccessRecord record = start_record(AccessRecord::Kind::connection, info);
   record.cluster = settings_.cluster;
@@ -99,7 +99,7 @@ Task<Result<TcpProxy::Opened>> TcpProxy::open_record(ConnectRequest& request) {
 }
 
 Task<Result<TcpProxy::Opened>> TcpProxy::open_pair(ConnectRequest& request) {
-  auto admission = std::make_unique<Admission>(*this);
+  auto admission = std::make_unique<Admission>(*this, request.info);
   AccessRecord record = start_record(AccessRecord::Kind::connection, request.info);
   record.cluster = settings_.cluster;
   if (settings_.tunnel) record.authority = settings_.tunnel->target;

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one table of command-line options. Parsing, --help, "did you mean" and the tests read it; an option that is not
+// here does not exist. Static data.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tunnel::config {
+
+enum class Program : std::uint8_t { tun_encap, tun_decap, tcp_chain, tun_run };
+
+std::string_view name_of(Program program);
+
+enum class Opt : std::uint8_t {
+  listen,
+  proxy,
+  target,
+  http,
+  to,
+  allow,
+  deny,
+  insecure_open,
+  name,
+  connect_timeout,
+  idle_timeout,
+  half_close_timeout,
+  max_conns,
+  buffer,
+  access_log,
+  execute,
+  workers,
+  drain,
+  limit,
+  log_format,
+  force_pairs,
+  verbose,
+  quiet,
+  check,
+  version,
+  help,
+};
+
+// `line`: belongs to one line, alone or under tun-run. `process`: belongs to the process; a line under tun-run has
+// none.
+enum class Scope : std::uint8_t { line, process };
+
+struct Option {
+  Opt id;
+  std::string_view name;      // without dashes
+  char letter;                // 0: none
+  std::string_view argument;  // what --help calls its value; empty: a switch
+  unsigned programs;          // a bit a program
+  Scope scope;
+  bool repeatable;
+  std::string_view help;     // the value's unit included
+  std::string_view initial;  // the default, as --help prints it; empty: none
+
+  bool belongs_to(Program program) const { return ((programs >> static_cast<unsigned>(program)) & 1U) != 0; }
+};
+
+// In the order --help prints it.
+std::span<const Option> option_table();
+const Option& option(Opt id);
+
+// As cli.md writes it and messages name it: "-l" if it has a letter, else "--name".
+std::string label(const Option& option);
+
+}  // namespace tunnel::config
