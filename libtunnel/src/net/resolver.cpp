@@ -78,6 +78,7 @@ Resolver::~Resolver() {
 
 Task<Result<std::vector<SocketAddress>>> Resolver::resolve(AsioLoop& loop, std::string host, std::uint16_t port,
                                                            Cancel& cancel) {
+  if (host == "localhost.") host.pop_back();  // RFC 6761 section 6.3; the system's resolver may not know it
   if (const auto literal = SocketAddress::from_literal(host, port)) co_return std::vector<SocketAddress>{*literal};
   if (cancel.cancelled()) co_return cancel.reason();
   auto query = std::make_shared<Query>(loop);

@@ -48,7 +48,12 @@ Task<void> HttpConnection::run() {
       log::debug("{} {}: {}", proxy_.plan().name, info_.downstream, log::escape(version.error().text()));
       co_return;
     }
-    h2 = *version == http::Version::h2;
+    if (*version == http::Version::none) {
+      Result<void> closed = co_await stream_->shutdown_write();
+      (void)closed.ok();
+      co_return;
+    }
+    h2 = *version == http::Version::http2;
   }
   http::ServerOptions options;
   options.idle_timeout = proxy_.plan().idle_timeout;

@@ -8,10 +8,11 @@ MAY_DIFFER = re.compile(r"pair|paused|wakeup|accept_bursts|log_lost|_seconds")
 # Fields of an access record that are never the same twice; ports inside addresses are replaced.
 VOLATILE = re.compile(r"time|start|duration|(^|_)(ms|us|ns|id|pid|worker)$")
 PORT = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost):\d+")
+NAME = re.compile(r"\b(tun-encap|tun-decap|tcp-chain)-\d+")  # a listener's default name ends in its port
 
 
 def comparable_record(record):
-    return {key: PORT.sub(r"\1:PORT", value) if isinstance(value, str) else value
+    return {key: NAME.sub(r"\1-PORT", PORT.sub(r"\1:PORT", value)) if isinstance(value, str) else value
             for key, value in record.items() if not VOLATILE.search(key)}
 
 

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Session: one HTTP/2 connection (RFC 9113) between a transport Stream and nghttp2, the same for both roles. It reads,
+// lets nghttp2 parse, keeps the streams, and writes what nghttp2 has to say: once a turn of the loop, in one gathered
+// write, never holding much more than kOutputMark. nghttp2's callbacks (h2_callbacks.cpp) only record.
+//
+// The connection ends in one of three ways: in order (GOAWAY(NO_ERROR) or both sides done: the transport's write side
+// is shut down and the peer's end awaited for linger_time), by a fault of the peer (GOAWAY with its code, then the
+// transport is aborted), or at once (abort(), a dead transport).
+#pragma once
+#include <nghttp2/nghttp2.h>
+
+#include <array>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/context.hpp"
+#include "http/h2_guard.hpp"
+#include "http/h2_stream.hpp"
+#include "stream/stream.hpp"
+
+namespace tunnel::h2 {
+
+class Session {
+ public:
+  // What server and client do differently. Called between reads and writes, never from inside nghttp2.
+  class Role {
+   public:
+    virtual void request_arrived(StreamCore& core) = 0;
+    virtual void frames_received() noexcept = 0;  // some came, of any kind
+    virtual void ping_acked() noexcept = 0;
+    virtual void changed() noexcept = 0;  // a stream is gone, settings came, the peer is going away, the session ended
+
+   protected:
+    ~Role() = default;
+  };
+
+  Session(const Context& context, Stream& transport, Role& role, bool client);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  Task<void> drive();
+  void abort(const Error& reason) noexcept;
+  // The peer does not answer: tunnels that were asked for and not answered may be asked for elsewhere; the rest is lost.
+  void abort_unanswered(const Error& reason) noexcept;
+  // Ends in order: GOAWAY with the last stream seen, no waiting for streams.
+  void close() noexcept;
+  // The first and the second GOAWAY of a graceful end, and a PING to tell when the first has been read.
+  void announce_goaway() noexcept;
+  void ping() noexcept;
+  // GOAWAY with `code`; every stream fails.
+  void fail_connection(std::uint32_t code, const Error& reason) noexcept;
+
+  const Context& context() const { return context_; }
+  bool open() const { return phase_ == Phase::open; }
+  bool peer_is_going_away() const { return goaway_received_; }
+  const Error& error() const { return error_; }
+  nghttp2_session* raw() const { return nghttp2_; }
+  std::size_t streams() const { return streams_.size(); }
+  std::size_t open_streams() const { return open_streams_; }
+  std::uint32_t peer_max_streams() const;
+  TimePoint last_received() const { return last_received_; }
+  bool receives_a_head() const { return in_head_; }
+
+  // For streams.
+  StreamCore& add_stream();
+  void erase(StreamCore& core) noexcept;
+  void touch() noexcept { dirty_.set(); }
+  void resume(std::int32_t id) noexcept;
+  void consume_stream(std::int32_t id, std::size_t bytes) noexcept;
+  void set_stream_window(std::int32_t id, std::int32_t bytes) noexcept;
+  void reset_stream(std::int32_t id, std::uint32_t code) noexcept;
+  bool submit_trailers(std::int32_t id, const http::Fields& trailers);
+  void watch_orphan(TimePoint since) noexcept;
+  void note_reset() noexcept { resets_noted_ = true; }
+  void flush_waits(int change) noexcept { flush_waits_ += change; }
+  std::uint64_t queued() const { return written_ + output_.size(); }  // bytes of output so far
+  std::uint64_t written() const { return written_; }
+
+ private:
+  friend struct Callbacks;
+  enum class Phase : std::uint8_t { open, closing, over };
+
+  void start();
+  Task<void> read_loop();
+  Task<void> write_loop();
+  void feed();
+  void act();
+  void received_fatal(ssize_t code) noexcept;
+  void remember_closed(std::int32_t id, bool by_us) noexcept;
+  // For a frame on a stream nghttp2 has closed: the code of the connection error it deserves, or kNoError.
+  std::uint32_t judge_late_frame(std::int32_t id, bool headers) const noexcept;
+  bool recently_closed(std::int32_t id) const noexcept;
+  void verdict(Guard::Verdict verdict) noexcept {
+    if (verdict_ == Guard::Verdict::fine) verdict_ = verdict;
+  }
+  void pull();
+  void append_settings(std::string_view frame);
+  void begin_close(const Error& reason) noexcept;
+  void transport_failed(const Error& reason) noexcept;
+  void end_if_done() noexcept;
+  void kill_streams(const Error& reason) noexcept;
+  void tell_resets() noexcept;
+  void check_orphans() noexcept;
+  void close_timer_fired() noexcept;
+  void settings_timer_fired() noexcept;
+  void head_timer_fired() noexcept;
+  void stall_timer_fired() noexcept;
+
+  Context context_;
+  Stream& transport_;
+  Role& role_;
+  const bool client_;
+  nghttp2_session* nghttp2_ = nullptr;
+  Guard guard_;
+  std::list<StreamCore> streams_;
+  std::vector<StreamCore*> arrived_;  // requests whose head is complete
+  Buffer input_;
+  const char* piece_ = nullptr;  // the part of input_ nghttp2 reads, and how much of it is consumed already
+  std::size_t eaten_ = 0;
+  Buffer output_;
+  std::uint64_t written_ = 0;
+  std::size_t pending_frames_ = 0;   // in output_, or were since it was last empty
+  std::size_t pending_control_ = 0;  // of them other than HEADERS and DATA
+  std::size_t open_streams_ = 0;     // nghttp2 has not closed
+  std::size_t dropped_ = 0;          // read while closing
+  Notify dirty_;
+  Error error_;
+  Timer settings_timer_;
+  Timer head_timer_;
+  Timer stall_timer_;
+  Timer close_timer_;
+  Timer orphan_timer_;
+  TimePoint last_received_;
+  int flush_waits_ = 0;
+  Phase phase_ = Phase::open;
+  Guard::Verdict verdict_ = Guard::Verdict::fine;
+  std::uint32_t fault_ = 0;      // of the GOAWAY nghttp2 sent
+  std::uint32_t violation_ = 0;  // a connection error we found ourselves
+  // The last streams that were closed, and by whom: what the peer may still send on them depends on it.
+  struct ClosedStream {
+    std::int32_t id = 0;
+    bool by_us = false;
+  };
+  std::array<ClosedStream, 64> closed_ring_{};
+  std::size_t closed_count_ = 0;
+  std::int32_t highest_id_ = 0;     // opened by the peer
+  std::int32_t forgotten_id_ = 0;   // the highest that fell out of the ring
+  std::int32_t peer_reset_id_ = 0;  // the last stream the peer reset
+  bool in_head_ = false;
+  bool goaway_received_ = false;
+  bool ping_acked_ = false;
+  bool settings_received_ = false;
+  bool changed_ = false;
+  bool resets_noted_ = false;
+  bool settings_sent_ = false;
+  bool write_done_ = false;
+  bool inside_ = false;  // nghttp2, whose callbacks only record
+};
+
+// What nghttp2 asks for the bytes of a body.
+nghttp2_data_provider data_provider(StreamCore& core);
+// With the options and callbacks all sessions share.
+nghttp2_session* make_nghttp2(Session& session, bool client);
+
+}  // namespace tunnel::h2

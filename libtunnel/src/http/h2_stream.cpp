@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/h2_stream.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "http/h2_session.hpp"
+
+namespace tunnel::h2 {
+namespace {
+
+constexpr std::size_t kSendMark = 262144;
+// Received pieces are relinked while a stream pins at most this much; a stalled one gets copies, packed densely.
+constexpr std::size_t kRelinkHeld = 131072;
+// A reader that takes a whole window in less than this gets a larger one.
+constexpr Duration kQuickWindow = std::chrono::seconds(1);
+
+}  // namespace
+
+struct StreamCore::FlushWait {
+  FlushWait(StreamCore& owner, TimePoint when)
+      : core(owner),
+        timer(
+            owner.session_.context().loop, [](void* self) noexcept { static_cast<FlushWait*>(self)->finish(); }, this),
+        deadline(when) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> caller) {
+    slot.handle = caller;
+    core.flushing_ = this;
+    core.session_.flush_waits(1);
+    timer.arm(deadline);
+  }
+  void await_resume() const noexcept {}
+  void finish() noexcept {
+    core.flushing_ = nullptr;
+    core.session_.flush_waits(-1);
+    timer.disarm();
+    core.session_.context().loop.post(slot);
+  }
+  StreamCore& core;
+  Slot slot;
+  Timer timer;
+  TimePoint deadline;
+};
+
+StreamCore::StreamCore(Session& session, bool client)
+    : session_(session),
+      last_progress_(session.context().loop.now()),
+      window_since_(last_progress_),
+      window_(static_cast<std::int32_t>(session.context().limits.h2_stream_window_start)),
+      client_(client) {}
+
+StreamCore::~StreamCore() {
+  assert(read_slot_ == nullptr && write_slot_ == nullptr && flushing_ == nullptr && head_slot == nullptr);
+}
+
+void StreamCore::wake(Slot*& slot) noexcept {
+  if (Slot* waiting = std::exchange(slot, nullptr)) session_.context().loop.post(*waiting);
+}
+
+void StreamCore::wake_all() noexcept {
+  wake(read_slot_);
+  wake(write_slot_);
+  wake(head_slot);
+  if (flushing_ != nullptr) flushing_->finish();
+}
+
+void StreamCore::sync() noexcept {
+  if (owner_ != nullptr) owner_->sides_changed(read_, write_, error_);
+}
+
+// --- The exchange object's side
+
+Io StreamCore::read(Buffer& into, std::size_t max) {
+  if (aborted_) return {Io::State::failed, 0};
+  if (!in_.empty()) {
+    const std::size_t n = in_.move_to(into, max);
+    credit(n);
+    return {Io::State::done, n};
+  }
+  if (read_ == ReadSide::reset) return {Io::State::failed, 0};
+  if (!end_received_) return {Io::State::would_block, 0};
+  if (read_ == ReadSide::open) {
+    read_ = ReadSide::ended;
+    sync();
+  }
+  return {Io::State::ended, 0};
+}
+
+void StreamCore::on_readable(Slot& slot) {
+  if (aborted_ || !in_.empty() || read_ != ReadSide::open || end_received_)
+    session_.context().loop.post(slot);
+  else
+    read_slot_ = &slot;
+}
+
+// Stream credit goes back for what was passed on; the connection's went back on receipt.
+void StreamCore::credit(std::size_t bytes) {
+  if (closed_ || id_ == 0 || end_received_) return;
+  session_.consume_stream(id_, bytes);
+  if (connect && !tunnel_) return;  // a window grows once its tunnel stands
+  window_credited_ += bytes;
+  if (window_credited_ < static_cast<std::size_t>(window_)) return;
+  const TimePoint now = session_.context().loop.now();
+  const auto most = static_cast<std::int32_t>(session_.context().limits.h2_stream_window);
+  if (now - window_since_ < kQuickWindow && window_ < most) {
+    window_ = window_ > most / 2 ? most : window_ * 2;
+    session_.set_stream_window(id_, window_);
+  }
+  window_credited_ = 0;
+  window_since_ = now;
+}
+
+bool StreamCore::expect_body(http::Body body, bool discard) {
+  if (body.kind == http::Body::Kind::none) {
+    out_end_ = true;
+    write_ = WriteSide::finished;
+    sync();
+    return false;
+  }
+  discard_ = discard;
+  out_end_ = discard;
+  if (body.kind == http::Body::Kind::length) left_to_write_ = body.length;
+  return !discard;
+}
+
+void StreamCore::head_submitted(std::int32_t id) {
+  id_ = id;
+  submitted_ = true;
+  if (client_ && connect) data_may_leave_ = false;
+}
+
+void StreamCore::open_tunnel() {
+  tunnel_ = true;
+  data_may_leave_ = true;
+  window_credited_ = 0;
+  window_since_ = session_.context().loop.now();
+  if (std::exchange(deferred_, false)) session_.resume(id_);
+}
+
+void StreamCore::refuse_tunnel() noexcept {
+  Error reason(Error::Kind::refused);
+  refuse_writing(reason);
+  data_may_leave_ = true;
+  out_end_ = true;  // the request has ended all the same
+  if (std::exchange(deferred_, false)) session_.resume(id_);
+}
+
+Io StreamCore::write(Buffer& from) {
+  if (write_ != WriteSide::open) {
+    if (!error_) error_ = Error(Error::Kind::closed, "write after the end");
+    sync();
+    return {Io::State::failed, 0};
+  }
+  if (from.empty()) return {Io::State::done, 0};
+  assert(submitted_ && "bytes before a head");
+  std::size_t n = from.size();
+  if (left_to_write_ && n > *left_to_write_) {
+    abort(Error(Error::Kind::internal, "a body longer than announced"));
+    return {Io::State::failed, 0};
+  }
+  if (discard_) {
+    from.clear();
+  } else {
+    if (paused_) return {Io::State::would_block, 0};
+    n = from.move_to_within(out_, n, kSendMark);
+    paused_ = n == 0 || out_.capacity_held() >= kSendMark;
+    if (n == 0) return {Io::State::would_block, 0};
+    if (std::exchange(deferred_, false)) session_.resume(id_);
+  }
+  if (left_to_write_) *left_to_write_ -= n;
+  return {Io::State::done, n};
+}
+
+void StreamCore::on_writable(Slot& slot) {
+  if (may_write())
+    session_.context().loop.post(slot);
+  else
+    write_slot_ = &slot;
+}
+
+Result<void> StreamCore::finish(const http::Fields* trailers) {
+  if (write_ == WriteSide::finished) return {};
+  if (write_ == WriteSide::refused) return error_;
+  if (!submitted_) return Error(Error::Kind::internal, "an end before a head");
+  if (left_to_write_.value_or(0) > 0 && !discard_) {
+    abort(Error(Error::Kind::internal, "a body shorter than announced"));
+    return error_;
+  }
+  write_ = WriteSide::finished;
+  sync();
+  if (discard_) return {};
+  out_end_ = true;
+  if (trailers != nullptr && !trailers->empty() && !tunnel_ && !connect)
+    trailers_out_ = std::make_unique<http::Fields>(*trailers);
+  if (data_may_leave_ && std::exchange(deferred_, false)) session_.resume(id_);
+  return {};
+}
+
+bool StreamCore::flushed() const {
+  return out_.empty() && (!out_end_ || end_sent_) && session_.written() >= sent_position_;
+}
+
+void StreamCore::check_flushed() noexcept {
+  if (flushing_ != nullptr && flushed()) flushing_->finish();
+}
+
+Task<Result<void>> StreamCore::flush(TimePoint deadline) {
+  for (;;) {
+    if (failed() || write_ == WriteSide::refused) co_return error_;
+    if (flushed()) co_return Result<void>();
+    if (session_.context().loop.now() >= deadline)
+      co_return Error(Error::Kind::timeout, "bytes could not be flushed in time");
+    FlushWait wait(*this, deadline);
+    co_await wait;
+  }
+}
+
+void StreamCore::abort(const Error& reason) noexcept {
+  if (aborted_) return;
+  aborted_ = true;
+  if (!error_) error_ = reason;
+  in_.clear();
+  out_.clear();
+  read_ = ReadSide::reset;
+  write_ = WriteSide::refused;
+  sync();
+  wake_all();
+  if (!failed_) reset_stream(code_for(reason));
+}
+
+void StreamCore::disown() noexcept {
+  disowned_ = true;
+  owner_ = nullptr;
+  in_.clear();
+  if (id_ == 0 || closed_) {
+    session_.erase(*this);
+    return;
+  }
+  if (failed()) return;
+  if (!out_end_) {
+    abort(Error(client_ ? Error::Kind::cancelled : Error::Kind::internal));
+    return;
+  }
+  last_progress_ = session_.context().loop.now();
+  if (end_sent_)
+    settle();
+  else
+    session_.watch_orphan(last_progress_);
+}
+
+// Nobody reads what the peer still sends on a stream that has ended here.
+void StreamCore::settle() noexcept {
+  if (disowned_ && end_sent_ && !end_received_ && !closed_) reset_stream(client_ ? kCancel : kNoError);
+}
+
+void StreamCore::cut_orphan() noexcept {
+  out_.clear();
+  reset_stream(kCancel);
+}
+
+const http::Fields& StreamCore::trailers() const {
+  static const http::Fields kNone;
+  return trailers_in_ ? *trailers_in_ : kNone;
+}
+
+// Which code tells the peer of this. Codes that came from elsewhere are passed on unless they accuse the peer of this
+// connection of something, or promise that nothing was done.
+std::uint32_t StreamCore::code_for(const Error& reason) const {
+  switch (reason.reset_code) {
+    case kInternalError:
+    case kCancel:
+    case kConnectError:
+      return reason.reset_code;
+    case kRefusedStream:
+      if (!client_ && !final_head) return reason.reset_code;
+      break;
+    case kNoError:
+    case kProtocolError:
+    case kFlowControlError:
+    case kSettingsTimeout:
+    case kStreamClosed:
+    case kFrameSizeError:
+    case 9:   // COMPRESSION_ERROR
+    case 12:  // INADEQUATE_SECURITY
+    case kEnhanceYourCalm:
+      break;
+    default:
+      return reason.reset_code;
+  }
+  switch (reason.kind) {
+    case Error::Kind::cancelled:
+    case Error::Kind::shutdown:
+      return kCancel;
+    case Error::Kind::internal:
+      return kInternalError;
+    default:
+      if (tunnel_) return kConnectError;
+      return client_ ? kCancel : kInternalError;
+  }
+}
+
+// --- The session's side
+
+void StreamCore::reset_stream(std::uint32_t code) noexcept {
+  if (closed_ || id_ == 0 || reset_by_us_) return;
+  reset_by_us_ = true;
+  session_.reset_stream(id_, code);
+}
+
+void StreamCore::data_received(Buffer& input, std::size_t bytes) {
+  if (failed() || disowned_) {
+    input.consume(bytes);
+    session_.consume_stream(id_, bytes);
+    return;
+  }
+  if (in_.capacity_held() < kRelinkHeld)
+    input.move_to(in_, bytes);
+  else
+    input.move_to_within(in_, bytes, SIZE_MAX);
+  wake(read_slot_);
+}
+
+void StreamCore::end_received() noexcept {
+  end_received_ = true;
+  wake(read_slot_);
+}
+
+void StreamCore::refuse_writing(const Error& reason) noexcept {
+  out_.clear();
+  if (write_ == WriteSide::open) {
+    if (!error_) error_ = reason;
+    write_ = WriteSide::refused;
+    sync();
+  }
+  wake(write_slot_);
+  if (flushing_ != nullptr) flushing_->finish();
+}
+
+void StreamCore::reset_received(std::uint32_t code) noexcept {
+  if (failed()) return;
+  Error reason(code == kRefusedStream ? Error::Kind::refused : Error::Kind::reset, "the peer reset the stream");
+  reason.reset_code = code;
+  reason.retry_safe = code == kRefusedStream && client_ && !final_head;
+  const bool whole_response = client_ && !tunnel_ && end_received_;
+  if ((code == kNoError && end_received_) || whole_response)
+    refuse_writing(reason);
+  else
+    fail(reason);
+}
+
+void StreamCore::closed(std::uint32_t code) noexcept {
+  closed_ = true;
+  if (!failed()) {
+    const bool ended = end_received_ && (code == kNoError || (client_ && !tunnel_));
+    if (!ended) {
+      // Not by RST_STREAM of the peer: that came first. So GOAWAY, or nghttp2 found the peer at fault.
+      const bool refused = code == kRefusedStream && client_;
+      Error reason(refused ? Error::Kind::refused : Error::Kind::protocol,
+                   refused ? "the peer is going away" : "the peer broke HTTP/2 on this stream");
+      reason.reset_code = code;
+      reason.retry_safe = refused;
+      fail(reason);
+    } else if (!end_sent_) {
+      refuse_writing(Error(Error::Kind::closed));
+    }
+  }
+}
+
+void StreamCore::fail(const Error& reason) noexcept {
+  if (failed()) return;
+  failed_ = true;
+  const bool whole_response = client_ && !tunnel_ && end_received_;
+  out_.clear();
+  if (write_ == WriteSide::open) write_ = WriteSide::refused;
+  if (!error_) error_ = reason;
+  if (!whole_response) {
+    read_ = ReadSide::reset;
+    tell_ = true;
+    session_.note_reset();
+  }
+  sync();
+  wake_all();
+}
+
+void StreamCore::reject(const Error& reason, std::uint32_t code) noexcept {
+  fail(reason);
+  reset_stream(code);
+}
+
+void StreamCore::tell_reset() noexcept {
+  if (std::exchange(tell_, false) && owner_ != nullptr) owner_->tell_reset();
+}
+
+void StreamCore::end_sent(std::uint64_t position) noexcept {
+  end_sent_ = true;
+  sent_position_ = position;
+  settle();
+}
+
+ssize_t StreamCore::data_wanted(std::size_t most, std::uint32_t& flags) {
+  const std::size_t n = std::min(most, out_.size());
+  if (!data_may_leave_ || (n == 0 && !out_end_)) {
+    deferred_ = true;
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  if (n > 0) flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+  if (out_end_ && n == out_.size()) {
+    flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (trailers_out_ && session_.submit_trailers(id_, *trailers_out_)) flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+  }
+  return static_cast<ssize_t>(n);
+}
+
+bool StreamCore::send_data(Buffer& output, std::size_t bytes) {
+  if (out_.size() < bytes) return false;  // reset while the frame waited for room
+  out_.move_to(output, bytes);
+  sent_position_ = session_.queued();
+  last_progress_ = session_.context().loop.now();
+  if (paused_ && out_.capacity_held() <= kSendMark / 2) {
+    paused_ = false;
+    wake(write_slot_);
+  }
+  return true;
+}
+
+}  // namespace tunnel::h2
