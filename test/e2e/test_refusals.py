@@ -206,6 +206,13 @@ def test_a_plain_tcp_client_is_reset(t):
         assert client.read_to_end(t.connect(port)) == (b"", "reset")
 
 
+def reset_without_a_byte(t, port):
+    try:
+        return client.read_to_end(t.connect(port)) == (b"", "reset")
+    except ConnectionResetError:  # before connect() had returned
+        return True
+
+
 @both_ways
 def test_a_refused_tunnel_costs_no_other_its_bytes(t):
     """One h2 connection to the proxy: refused tunnels beside a good one."""
@@ -216,7 +223,7 @@ def test_a_refused_tunnel_costs_no_other_its_bytes(t):
           f"tun-encap -l {tcp(bad)} -x h2c:{tcp(decap)} --target 10.0.0.1:1")
     live = t.connect(good)
     for number in range(50):
-        assert client.read_to_end(t.connect(bad)) == (b"", "reset")
+        assert reset_without_a_byte(t, bad)
         live.sendall(b"%08d" % number)
         assert live.recv(8, socket.MSG_WAITALL) == b"%08d" % number
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Origin servers: a thread a connection, everything recorded, every socket closed at the end of the test."""
+import errno
 import hashlib
 import random
 import socket
@@ -49,7 +50,9 @@ class Server:
             end = type(error).__name__
         except OSError as error:
             end = type(error).__name__
-            if not self.closing_ and connection.fileno() >= 0:
+            if error.errno == errno.ENOTCONN:  # shutdown() after the peer's reset
+                end = "ConnectionResetError"
+            elif not self.closing_ and connection.fileno() >= 0:
                 self.errors.append(error)
         except Exception as error:  # shown by the test's teardown
             end = type(error).__name__

@@ -116,6 +116,9 @@ class Program:
         return "\n".join(parts)
 
 
+POOLS_EMPTY_SOON = ("--limit", "pool-idle=400")
+
+
 def ports_of(words):
     """The TCP ports a command line listens on: -l PORT, -l HOST:PORT; a tun-run -e 'COMMAND' is looked into."""
     ports, words = [], [str(word) for word in words]
@@ -136,7 +139,8 @@ class Tool(Program):
         program = os.path.join(folder, name)
         assert os.access(program, os.X_OK), f"{program} is missing: build it first"
         ports = ports_of(arguments) if listens is None else listens
-        super().__init__(name, [*prefix, program, *arguments], listens=ports, **options)
+        # What a pool keeps open for the next request is closed soon: then a gauge that is not 0 is a leak.
+        super().__init__(name, [*prefix, program, *(POOLS_EMPTY_SOON if ports else ()), *arguments], listens=ports, **options)
         self.final = None  # its last answer to SIGUSR2, when nothing was open any more
 
     def usr2(self, seconds=5):
