@@ -199,18 +199,18 @@ def test_the_refusal_crosses_internal_hops(t):
     check(refused_by(outer, "any:1"), 502, "received-status=403")
 
 
-def test_a_plain_tcp_client_is_reset(t):
-    for version in ("h1", "h2c"):
-        port = t.port()
-        t.tool("tun-encap", "-l", tcp(port), "-x", f"{version}:{tcp(decap_port(t, '--allow', '10.0.0.1:1'))}", "--target", "127.0.0.1:9")
-        assert client.read_to_end(t.connect(port)) == (b"", "reset")
-
-
 def reset_without_a_byte(t, port):
     try:
         return client.read_to_end(t.connect(port)) == (b"", "reset")
     except ConnectionResetError:  # before connect() had returned
         return True
+
+
+def test_a_plain_tcp_client_is_reset(t):
+    for version in ("h1", "h2c"):
+        port = t.port()
+        t.tool("tun-encap", "-l", tcp(port), "-x", f"{version}:{tcp(decap_port(t, '--allow', '10.0.0.1:1'))}", "--target", "127.0.0.1:9")
+        assert reset_without_a_byte(t, port)
 
 
 @both_ways

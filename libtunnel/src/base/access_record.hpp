@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/error.hpp"
 
@@ -13,15 +14,15 @@ namespace tunnel {
 struct AccessRecord {
   enum class Kind : std::uint8_t { connection, request, tunnel };
   Kind kind = Kind::connection;
-  std::string listener;
+  std::string_view listener;  // these three: of somebody who outlives the record
+  std::string_view protocol;  // "TCP", "HTTP/1.1", "HTTP/2"
+  std::string_view cluster;
   std::chrono::system_clock::time_point start;
   std::chrono::steady_clock::time_point begin;  // of `duration`
   std::chrono::microseconds duration{};
-  std::string protocol;           // "TCP", "HTTP/1.1", "HTTP/2"
   std::string downstream_remote;  // "127.0.0.1:4711", "internal:encap" for a hop
   std::string downstream_local;
-  std::string upstream;  // address connected to; empty if none
-  std::string cluster;
+  std::string upstream;   // address connected to; empty if none
   std::string method;     // of a request
   std::string authority;  // asked for
   std::string path;

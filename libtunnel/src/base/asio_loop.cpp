@@ -2,51 +2,80 @@
 #include "base/asio_loop.hpp"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <cassert>
 #include <cerrno>
+#include <climits>
+#include <span>
 #include <system_error>
 #include <utility>
 
+#include "base/fd.hpp"
+
 namespace tunnel {
-namespace asio = boost::asio;
+namespace {
+
+// How often what became ready may make more ready before the sockets are looked at again.
+constexpr int kRounds = 8;
+
+Fd checked(int fd, const char* what) {
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), what);
+  return Fd(fd);
+}
+
+}  // namespace
 
 struct AsioLoop::Impl {
-  asio::io_context io{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
-  asio::posix::stream_descriptor epoll_set{io};
-  asio::steady_timer timer{io};
-  TimePoint timer_at = TimePoint::max();
-  bool watching = false;
-  bool harvest = false;
+  Fd epoll = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
+  Fd event =
+      checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");  // wakes the loop for calls from other threads
   bool stopped = false;
-  int fd = -1;
 
-  void watch() {
-    if (watching) return;
-    watching = true;
-    epoll_set.async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-      watching = false;
-      if (!error) harvest = true;
-    });
+  void watch(int fd, unsigned events, void* data) const {
+    epoll_event wanted{};
+    wanted.events = events;
+    wanted.data.ptr = data;
+    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &wanted) != 0)
+      throw std::system_error(errno, std::generic_category(), "epoll_ctl");
   }
 };
 
 AsioLoop::AsioLoop() : impl_(std::make_unique<Impl>()), remote_(new Remote(*this)) {
-  impl_->fd = ::epoll_create1(EPOLL_CLOEXEC);
-  if (impl_->fd < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-  impl_->epoll_set.assign(impl_->fd);
+  impl_->watch(impl_->event.get(), EPOLLIN, nullptr);
 }
 
 AsioLoop::~AsioLoop() {
   const std::scoped_lock lock(remote_->mutex_);
   remote_->loop_ = nullptr;
+}
+
+void AsioLoop::Remote::post(std::function<void()> call) {
+  const std::scoped_lock lock(mutex_);
+  if (loop_ == nullptr) return;
+  calls_.push_back(std::move(call));
+  const std::uint64_t one = 1;
+  (void)!::write(loop_->impl_->event.get(), &one, sizeof one);
+}
+
+void AsioLoop::run_remote_calls() {
+  std::uint64_t count = 0;
+  (void)!::read(impl_->event.get(), &count, sizeof count);
+  std::vector<std::function<void()>> calls;
+  {
+    const std::scoped_lock lock(remote_->mutex_);
+    calls.swap(remote_->calls_);
+  }
+  for (const std::function<void()>& call : calls) call();
+}
+
+int AsioLoop::wait_time_ms() const {
+  if (ready_count() > 0) return 0;
+  if (!has_timer()) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(earliest() - now()).count();
+  return static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(left, 0, INT_MAX));
 }
 
 void AsioLoop::run() {
@@ -55,74 +84,47 @@ void AsioLoop::run() {
   while (!impl_->stopped) {
     set_now(Clock::now());
     fire_due_timers();
-    // What is ready now, not what becomes ready meanwhile: a busy pair must not keep the sockets waiting.
-    for (std::size_t n = ready_count(); n > 0 && run_one_ready(); --n) {
-    }
-    if (impl_->stopped) break;
-    if (ready_count() > 0) {
-      impl_->watch();
-      impl_->io.poll();
-    } else {
-      if (has_timer() && earliest() < impl_->timer_at) {
-        impl_->timer_at = earliest();
-        impl_->timer.expires_at(impl_->timer_at);
-        impl_->timer.async_wait([this](const boost::system::error_code& error) {
-          if (!error) impl_->timer_at = TimePoint::max();
-        });
+    // Each round runs what is ready now, not what becomes ready meanwhile.
+    for (int round = 0; round < kRounds && !impl_->stopped; ++round)
+      for (std::size_t n = ready_count(); n > 0 && run_one_ready(); --n) {
       }
-      impl_->watch();
-      impl_->io.run_one();
+    if (impl_->stopped) break;
+    const int n = ::epoll_wait(impl_->epoll.get(), events.data(), static_cast<int>(events.size()), wait_time_ms());
+    bool called = false;
+    for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(std::max(n, 0)))) {
+      if (event.data.ptr != nullptr)
+        static_cast<Readiness*>(event.data.ptr)->event(event.events);
+      else
+        called = true;
     }
-    if (!impl_->harvest) continue;
-    impl_->harvest = false;
-    int n = 0;
-    do {
-      n = ::epoll_wait(impl_->fd, events.data(), static_cast<int>(events.size()), 0);
-      for (int i = 0; i < n; ++i)
-        static_cast<Readiness*>(events[static_cast<std::size_t>(i)].data.ptr)
-            ->event(events[static_cast<std::size_t>(i)].events);
-    } while (n == static_cast<int>(events.size()));
+    // Last: a call may destroy what the events were about.
+    if (called) run_remote_calls();
   }
 }
 
 void AsioLoop::stop() { impl_->stopped = true; }
 
-void AsioLoop::Remote::post(std::function<void()> call) {
-  const std::scoped_lock lock(mutex_);
-  if (loop_ != nullptr) asio::post(loop_->impl_->io, std::move(call));
-}
-
-void AsioLoop::timers_changed() noexcept {}
-
 Readiness::Readiness(AsioLoop& loop, int fd) : loop_(loop), fd_(fd) {
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;
-  event.data.ptr = this;
-  if (::epoll_ctl(loop.impl_->fd, EPOLL_CTL_ADD, fd, &event) != 0)
-    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  loop.impl_->watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
 }
 
 Readiness::~Readiness() {
   epoll_event event{};
-  ::epoll_ctl(loop_.impl_->fd, EPOLL_CTL_DEL, fd_, &event);
+  ::epoll_ctl(loop_.impl_->epoll.get(), EPOLL_CTL_DEL, fd_, &event);
 }
 
 void Readiness::wait_readable(Waiter& slot) {
-  if (readable) {
+  if (readable)
     loop_.post(slot);
-  } else {
-    assert((read_slot_ == nullptr || read_slot_ == &slot) && "a second read is pending");
+  else
     read_slot_ = &slot;
-  }
 }
 
 void Readiness::wait_writable(Waiter& slot) {
-  if (writable) {
+  if (writable)
     loop_.post(slot);
-  } else {
-    assert((write_slot_ == nullptr || write_slot_ == &slot) && "a second write is pending");
+  else
     write_slot_ = &slot;
-  }
 }
 
 void Readiness::wake() noexcept {
@@ -132,8 +134,7 @@ void Readiness::wake() noexcept {
 
 void Readiness::event(unsigned events) noexcept {
   if ((events & EPOLLRDHUP) != 0) peer_ended = true;
-  if ((events & EPOLLPRI) != 0) urgent = true;
-  if ((events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     readable = true;
     if (Waiter* slot = std::exchange(read_slot_, nullptr)) loop_.post(*slot);
   }

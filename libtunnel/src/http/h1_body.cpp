@@ -55,6 +55,15 @@ Io Inbound::read_counted(Stream& transport, Buffer& into, std::size_t max) {
   return io;
 }
 
+// A request's fault is the client's; a response's is told to our client as 502.
+Error Inbound::broken_coding() const {
+  const bool of_request = truncated_.status == 400;
+  Error error(Error::Kind::protocol, fault_.what);
+  error.with(of_request ? fault_.status : std::uint16_t{502},
+             of_request ? "http_request_error" : "http_protocol_error");
+  return error.on(truncated_.side);
+}
+
 Io Inbound::read_chunked(Stream& transport, Buffer& into, std::size_t max) {
   const std::size_t before = into.size();
   for (;;) {
@@ -68,7 +77,7 @@ Io Inbound::read_chunked(Stream& transport, Buffer& into, std::size_t max) {
         return {Io::State::ended, 0};
       case ChunkDecoder::Step::fault:
         fault_ = decoder_->fault();
-        return fail(Error(Error::Kind::protocol, fault_.what).with(truncated_.status, truncated_.status == 400 ? "http_request_error" : "http_protocol_error"));
+        return fail(broken_coding());
       case ChunkDecoder::Step::need_more:
         break;
     }
@@ -129,7 +138,8 @@ Io Outbound::write_plain(Outbox& outbox, Stream& transport, Buffer& from) {
 }
 
 Io Outbound::write_chunked(Outbox& outbox, Buffer& from) {
-  if (outbox.stuck() || (outbox.buffer().size() > Outbox::kCorkBytes && !outbox.push())) return {Io::State::would_block, 0};
+  if (outbox.stuck() || (outbox.buffer().size() > Outbox::kCorkBytes && !outbox.push()))
+    return {Io::State::would_block, 0};
   const std::size_t n = std::min(from.size(), kWriteBytes);
   write_chunk(outbox.buffer(), from, n);
   outbox.cork();

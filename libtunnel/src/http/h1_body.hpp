@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One body each way of an HTTP/1.1 exchange, over a transport that belongs to somebody else. Identity bodies and tunnels
-// pass from stream to stream by count; only chunk framing is parsed. Holds at most one read of bytes.
+// One body each way of an HTTP/1.1 exchange, over a transport that belongs to somebody else. Identity bodies and
+// tunnels pass from stream to stream by count; only chunk framing is parsed. Holds at most one read of bytes.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -30,6 +30,7 @@ class Inbound {
   Io read_counted(Stream& transport, Buffer& into, std::size_t max);
   Io read_chunked(Stream& transport, Buffer& into, std::size_t max);
   Io fail(Error error);
+  Error broken_coding() const;
 
   Error truncated_;
   Error error_;

@@ -15,7 +15,9 @@ constexpr std::size_t kHeadReadBytes = 16384;
 constexpr int kMostInterimHeads = 100;
 
 Error truncated_response() {
-  return Error(Error::Kind::closed, "the response was cut short").with(502, "http_response_incomplete").on(Error::Side::upstream);
+  return Error(Error::Kind::closed, "the response was cut short")
+      .with(502, "http_response_incomplete")
+      .on(Error::Side::upstream);
 }
 
 class Client;
@@ -23,7 +25,10 @@ class Client;
 class ClientExchange final : public ExchangeBase<http::ClientExchange> {
  public:
   ClientExchange(Client& client, const Context& context, Stream& transport, Outbox& outbox, bool reused)
-      : ExchangeBase(context, transport, outbox, truncated_response()), client_(client), reused_(reused), scanner_(context.limits) {}
+      : ExchangeBase(context, transport, outbox, truncated_response()),
+        client_(client),
+        reused_(reused),
+        scanner_(context.limits) {}
   ~ClientExchange() override;
 
   Task<Result<void>> send(const http::RequestHead& head, http::Body body) override;
@@ -64,7 +69,12 @@ class ClientExchange final : public ExchangeBase<http::ClientExchange> {
 class Client final : public http::ClientConnection {
  public:
   Client(const Context& context, StreamPtr stream)
-      : context_(context), wait_(*stream), outbox_(*stream), changed_(context.loop), idle_since_(context.loop.now()), transport_(std::move(stream)) {}
+      : context_(context),
+        wait_(*stream),
+        outbox_(*stream),
+        changed_(context.loop),
+        idle_since_(context.loop.now()),
+        transport_(std::move(stream)) {}
 
   Task<void> run() override;
   bool usable() const override { return !closing_ && !broken_; }
@@ -166,7 +176,8 @@ Task<Result<http::ResponseHead>> ClientExchange::head() {
   for (;;) {
     if (aborted()) co_return error();
     if (!input_.empty()) {
-      const std::string_view bytes = input_.linearise(std::min<std::size_t>(input_.size(), context_.limits.head_bytes + 1));
+      const std::string_view bytes =
+          input_.linearise(std::min<std::size_t>(input_.size(), context_.limits.head_bytes + 1));
       const http::HeadScanner::Scan scan = scanner_.scan(bytes);
       if (bytes.front() != 'H') co_return malformed({502, "not a status line"});
       if (scan.fault) co_return malformed(scan.fault);
@@ -203,11 +214,13 @@ Result<http::JudgedResponse> ClientExchange::parse(std::size_t length) {
   http::RawHead raw;
   constexpr std::size_t kStatusAt = std::string_view("HTTP/1.1 ").size();
   const bool tunnel = is_connect() && bytes.size() > kStatusAt && bytes[kStatusAt] == '2';
-  const bool parsed = tunnel ? parse_response_head(without_framing_fields(bytes), raw) : parse_response_head(bytes, raw);
+  const bool parsed =
+      tunnel ? parse_response_head(without_framing_fields(bytes), raw) : parse_response_head(bytes, raw);
   if (!parsed) return malformed({502, "malformed response head"});
   http::JudgedResponse judged;
   if (const http::Fault fault = judge_response(raw, method_, context_.limits, judged)) return malformed(fault);
-  if (judged.head.status < 200 && ++interim_heads_ > kMostInterimHeads) return malformed({502, "too many interim answers", true});
+  if (judged.head.status < 200 && ++interim_heads_ > kMostInterimHeads)
+    return malformed({502, "too many interim answers", true});
   input_.consume(length);
   transport_.unread(std::move(input_));
   scanner_ = http::HeadScanner(context_.limits);
@@ -271,6 +284,11 @@ Task<void> Client::end() {
       drained = co_await finishing;
     }
     orderly_ = drained.ok();
+  }
+  if (orderly_ && wait_.cut()) {
+    // The transport still has our slot: only its end or an abort gives it back.
+    Task<void> closing = http::close_in_order(context_, *transport_, wait_);
+    co_await closing;
   }
   if (!orderly_) transport_->abort(Error(Error::Kind::cancelled, "the connection was given up"));
   Task<void> outbox_settling = outbox_.settle();

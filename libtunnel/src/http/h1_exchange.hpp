@@ -94,21 +94,23 @@ Io ExchangeBase<Interface>::do_try_read(Buffer& into, std::size_t max) {
   if (!may_read()) return {Io::State::would_block, 0};
   const Io io = in_.read(transport_, into, max);
   if (io.state == Io::State::ended) this->set_read_side(ReadSide::ended);
-  if (io.state == Io::State::failed) {
+  if (io.state == Io::State::failed && this->read_side() == ReadSide::open) {
+    if (in_.fault().flood) context_.counters.add(Counter::framing_floods);
+    if (in_.fault().status == 431) context_.counters.add(Counter::heads_too_large);
     this->set_error(in_.error());
     this->set_read_side(ReadSide::reset);
+    if (transport_.write_side() == WriteSide::refused && this->write_side() == WriteSide::open)
+      this->set_write_side(WriteSide::refused);
   }
   return io;
 }
 
 template <class Interface>
 void ExchangeBase<Interface>::do_on_readable(Slot& slot) {
-  if (aborted_)
+  if (aborted_ || (may_read() && in_.ready()))
     this->loop().post(slot);
   else if (!may_read())
     read_gate_ = &slot;
-  else if (in_.ready())
-    this->loop().post(slot);
   else
     wait_transport(slot);
 }

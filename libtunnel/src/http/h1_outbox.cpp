@@ -51,7 +51,10 @@ void Outbox::on_writable(Slot& slot) {
 
 struct Outbox::DrainWait {
   DrainWait(Outbox& of, TimePoint until)
-      : outbox(of), timer(of.transport_.loop(), [](void* self) noexcept { static_cast<DrainWait*>(self)->outbox.wake(); }, this), deadline(until) {}
+      : outbox(of),
+        timer(
+            of.transport_.loop(), [](void* self) noexcept { static_cast<DrainWait*>(self)->outbox.wake(); }, this),
+        deadline(until) {}
   bool await_ready() const noexcept { return !outbox.writing_; }
   void await_suspend(std::coroutine_handle<> caller) {
     slot.handle = caller;
@@ -67,7 +70,8 @@ struct Outbox::DrainWait {
 
 Task<Result<void>> Outbox::drain(TimePoint deadline) {
   while (!push()) {
-    if (transport_.loop().now() >= deadline) co_return Error(Error::Kind::timeout, "bytes could not be flushed in time");
+    if (transport_.loop().now() >= deadline)
+      co_return Error(Error::Kind::timeout, "bytes could not be flushed in time");
     DrainWait wait(*this, deadline);
     co_await wait;
   }

@@ -40,7 +40,8 @@ class HeadParser final : public Base<kRequest> {
   explicit HeadParser(RawHead& into) : into_(into) {}
 
  private:
-  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int version, error_code&) override {
+  void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int version,
+                       error_code&) override {
     into_.method = view(method);
     into_.target = view(target);
     into_.version = version;
@@ -94,7 +95,8 @@ struct ChunkDecoder::Impl final : Base<true> {
     primed = true;
   }
 
-  void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value, error_code& error) override {
+  void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value,
+                     error_code& error) override {
     if (!primed) return;
     trailer_bytes += name.size() + value.size() + 32;
     if (trailer_bytes > limits.head_bytes || ++trailer_fields > limits.head_fields) {
@@ -112,7 +114,8 @@ struct ChunkDecoder::Impl final : Base<true> {
     }
     // Beast passes anything between quotes.
     for (const char c : view(extensions))
-      if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) fail({400, "control character in a chunk extension"}, error);
+      if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f)
+        fail({400, "control character in a chunk extension"}, error);
     left = size;
   }
   void fail(const Fault& why, error_code& error) {
@@ -135,6 +138,7 @@ struct ChunkDecoder::Impl final : Base<true> {
   std::size_t trailer_fields = 0;
   bool primed = false;
   bool first = true;
+  bool in_trailers = false;  // the line of the last chunk is complete
 };
 
 ChunkDecoder::ChunkDecoder(const Limits& limits) : impl_(std::make_unique<Impl>(limits)) {}
@@ -184,9 +188,15 @@ ChunkDecoder::Step ChunkDecoder::Impl::parse_framing(Buffer& input) {
   std::size_t window = input.front().size();
   for (;;) {
     const std::string_view bytes = input.linearise(window);
+    if (in_trailers && without_crlf(bytes).find("\r\n\r\n") == std::string_view::npos) {
+      if (grow_window(input, window)) continue;
+      return judge_incomplete(bytes);
+    }
     error_code error;
     const std::size_t used = put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
     if (error == beast::http::error::need_more) {
+      // Beast asserts that a last chunk it is shown again has grown by two bytes: from now on show it only when whole.
+      in_trailers = without_crlf(bytes).find("\r\n") != std::string_view::npos;
       if (grow_window(input, window)) continue;
       return judge_incomplete(bytes);
     }

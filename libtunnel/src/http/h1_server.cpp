@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server side of an HTTP/1.1 connection: one coroutine that reads a head, serves the exchange, and comes back for the
-// next, so pipelined requests simply wait their turn.
+// The server side of an HTTP/1.1 connection: one coroutine that reads a head, serves the exchange, and comes back for
+// the next, so pipelined requests simply wait their turn.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -96,7 +96,8 @@ Task<Next> Server::read_request(Request& request) {
   const Duration patience = served_any_ ? options_.idle_timeout : Duration(context_.limits.head_time);
   head_deadline_ = context_.loop.now() + patience;
   // Early data of a CONNECT comes with its head, and is bounded by what is read with it.
-  const std::size_t most = std::min<std::size_t>(kHeadReadBytes, std::max<std::size_t>(1, context_.limits.early_data_bytes));
+  const std::size_t most =
+      std::min<std::size_t>(kHeadReadBytes, std::max<std::size_t>(1, context_.limits.early_data_bytes));
   for (;;) {
     if (aborted_) co_return Next::aborted;
     if (const std::optional<Next> next = look_at_input(request, scanner)) co_return *next;
@@ -177,13 +178,15 @@ void Server::write_refusal(const Fault& fault) {
   const http::StatusAnswer answer = http::status_answer(error);
   ResponseContext context;
   context.close = true;
-  const Result<Framing> written = write_response(outbox_.buffer(), answer.head, http::Body::of(answer.text.size()), context);
+  const Result<Framing> written =
+      write_response(outbox_.buffer(), answer.head, http::Body::of(answer.text.size()), context);
   if (written.ok()) outbox_.buffer().append(answer.text);
   outbox_.push();
 }
 
 Task<Next> Server::serve(Request& request) {
-  ServerExchange exchange(context_, transport_, outbox_, wait_, std::move(request.judged), request.raw.version, draining_);
+  ServerExchange exchange(context_, transport_, outbox_, wait_, std::move(request.judged), request.raw.version,
+                          draining_);
   current_ = &exchange;
   Task<void> serving = handler_.serve(exchange);
   co_await serving;
@@ -278,7 +281,8 @@ void Server::abort(Error reason) noexcept {
 
 }  // namespace
 
-std::unique_ptr<http::ServerConnection> make_server(const Context& context, Stream& stream, http::ExchangeHandler& handler,
+std::unique_ptr<http::ServerConnection> make_server(const Context& context, Stream& stream,
+                                                    http::ExchangeHandler& handler,
                                                     const http::ServerOptions& options) {
   return std::make_unique<Server>(context, stream, handler, options);
 }

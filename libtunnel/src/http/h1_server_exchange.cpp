@@ -6,7 +6,11 @@
 namespace tunnel::h1 {
 namespace {
 
-Error truncated_request() { return Error(Error::Kind::closed, "the request was cut short").with(400, "http_request_error"); }
+Error truncated_request() {
+  return Error(Error::Kind::closed, "the request was cut short")
+      .with(400, "http_request_error")
+      .on(Error::Side::downstream);
+}
 
 Framing framing_of(const http::Body& body) {
   switch (body.kind) {
@@ -44,7 +48,8 @@ void ServerExchange::wait_transport(Slot& slot) {
 
 Task<Result<void>> ServerExchange::inform(const http::ResponseHead& head) {
   if (aborted()) co_return error();
-  if (responded_ || head.status < 100 || head.status > 199) co_return Error(Error::Kind::internal, "not an interim answer");
+  if (responded_ || head.status < 100 || head.status > 199)
+    co_return Error(Error::Kind::internal, "not an interim answer");
   if (version_ < 11) co_return Result<void>();  // HTTP/1.0 knows none (RFC 9110 section 15.2)
   const ResponseContext context;
   Result<Framing> written = write_response(outbox_.buffer(), head, http::Body::none(), context);
@@ -59,7 +64,8 @@ Task<Result<void>> ServerExchange::inform(const http::ResponseHead& head) {
 
 bool ServerExchange::shall_close(const http::ResponseHead& head) const {
   const bool body_unwelcome = expects_continue_ && !in_.complete();  // the client may or may not send it now
-  return closing_ || !request_.keep_alive || in_.fault() || body_unwelcome || head.fields.has_token("connection", "close");
+  return closing_ || !request_.keep_alive || in_.fault() || body_unwelcome ||
+         head.fields.has_token("connection", "close");
 }
 
 Task<Result<void>> ServerExchange::respond(const http::ResponseHead& head, http::Body body) {

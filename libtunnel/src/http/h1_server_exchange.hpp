@@ -9,9 +9,10 @@ namespace tunnel::h1 {
 
 class ServerExchange final : public ExchangeBase<http::ServerExchange> {
  public:
-  // `wait` is the connection's one slot at the transport; `closing`: the connection shall end after this exchange; looked at when the answer is written.
-  ServerExchange(const Context& context, Stream& transport, Outbox& outbox, http::ReadWait& wait, http::JudgedRequest request,
-                 int version, const bool& closing);
+  // `wait` is the connection's one slot at the transport; `closing`: the connection shall end after this exchange;
+  // looked at when the answer is written.
+  ServerExchange(const Context& context, Stream& transport, Outbox& outbox, http::ReadWait& wait,
+                 http::JudgedRequest request, int version, const bool& closing);
 
   const http::RequestHead& request() const override { return request_.head; }
   http::Body request_body() const override { return request_.body; }

@@ -49,9 +49,7 @@ bool add_fields(Text& text, const Fields& fields) {
 
 bool expects_content(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
 
-Error unfit(std::string_view what) {
-  return Error(Error::Kind::protocol, what).with(400, "http_request_error");
-}
+Error unfit(std::string_view what) { return Error(Error::Kind::protocol, what).with(400, "http_request_error"); }
 
 const char* check_request(const http::RequestHead& head, const Body& body) {
   if (!http::is_token(head.method)) return "the method is not a token";
@@ -128,10 +126,13 @@ Result<Framing> write_request(Buffer& to, const http::RequestHead& head, const B
   return framing;
 }
 
-Result<Framing> write_response(Buffer& to, const http::ResponseHead& head, const Body& body, const ResponseContext& context) {
+Result<Framing> write_response(Buffer& to, const http::ResponseHead& head, const Body& body,
+                               const ResponseContext& context) {
   const bool tunnel = context.to_connect && head.status / 100 == 2;
-  if (head.status < 100 || head.status > 999 || head.status == 101) return Error(Error::Kind::internal, "a status that may not be sent");
-  if (tunnel != (body.kind == Body::Kind::tunnel)) return Error(Error::Kind::internal, "a tunnel is a 2xx to CONNECT and nothing else");
+  if (head.status < 100 || head.status > 999 || head.status == 101)
+    return Error(Error::Kind::internal, "a status that may not be sent");
+  if (tunnel != (body.kind == Body::Kind::tunnel))
+    return Error(Error::Kind::internal, "a tunnel is a 2xx to CONNECT and nothing else");
   Text text;
   fmt::format_to(std::back_inserter(text), "HTTP/1.1 {} {}\r\n", head.status, http::reason_phrase(head.status));
   if (!add_fields(text, head.fields)) return Error(Error::Kind::internal, "a header field may not be sent");

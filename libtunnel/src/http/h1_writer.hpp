@@ -21,7 +21,8 @@ struct ResponseContext {
   bool close = false;       // say `Connection: close`
 };
 // A 1xx or final head. Adds Date to a final one.
-Result<Framing> write_response(Buffer& to, const http::ResponseHead& head, const http::Body& body, const ResponseContext& context);
+Result<Framing> write_response(Buffer& to, const http::ResponseHead& head, const http::Body& body,
+                               const ResponseContext& context);
 
 // `body` becomes one chunk; taken whole.
 void write_chunk(Buffer& to, Buffer& body, std::size_t bytes);

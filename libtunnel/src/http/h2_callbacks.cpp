@@ -13,7 +13,6 @@
 namespace tunnel::h2 {
 namespace {
 
-constexpr std::size_t kOutputMark = 262144;
 constexpr std::size_t kFrameHeaderBytes = 9;
 constexpr std::size_t kInterimHeads = 32;  // unread ones a response may have
 constexpr std::uint64_t kOutOfTheWay = 1'000'000'000'000;
@@ -46,20 +45,6 @@ http::Body body_of(const StreamCore& core, const ReceivedHead& head, bool ended)
 }  // namespace
 
 struct Callbacks {
-  static int begin_frame(nghttp2_session* /*raw*/, const nghttp2_frame_hd* hd, void* user_data) noexcept {
-    Session& session = session_of(user_data);
-    const bool headers = hd->type == NGHTTP2_HEADERS;
-    session.verdict(session.guard_.frame(static_cast<FrameType>(hd->type), hd->length,
-                                         (hd->flags & NGHTTP2_FLAG_END_STREAM) != 0));
-    if (headers || hd->type == NGHTTP2_DATA) session.violation_ = session.judge_late_frame(hd->stream_id, headers);
-    if (headers) session.in_head_ = true;
-    if ((headers || hd->type == NGHTTP2_CONTINUATION) && (hd->flags & NGHTTP2_FLAG_END_HEADERS) != 0 &&
-        hd->length == 0)
-      session.in_head_ = false;
-    const bool stop = session.verdict_ != Guard::Verdict::fine || session.violation_ != kNoError;
-    return stop ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-  }
-
   static int begin_headers(nghttp2_session* raw, const nghttp2_frame* frame, void* user_data) noexcept {
     Session& session = session_of(user_data);
     const std::int32_t id = frame->hd.stream_id;
@@ -105,7 +90,6 @@ struct Callbacks {
     StreamCore* core = core_of(raw, frame->hd.stream_id);
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
-        session.in_head_ = false;
         if (core != nullptr && core->receiving) head_received(session, *core, *frame);
         break;
       case NGHTTP2_DATA:
@@ -215,7 +199,8 @@ struct Callbacks {
   static int stream_closed(nghttp2_session* raw, std::int32_t id, std::uint32_t code, void* user_data) noexcept {
     Session& session = session_of(user_data);
     StreamCore* core = core_of(raw, id);
-    const bool by_peer = session.peer_reset_id_ == id || (code == kNoError && !(core != nullptr && core->reset_by_us()));
+    const bool by_peer =
+        session.peer_reset_id_ == id || (code == kNoError && !(core != nullptr && core->reset_by_us()));
     session.remember_closed(id, !by_peer);
     if (core != nullptr) close_core(session, *core, code);
     return 0;
@@ -231,18 +216,16 @@ struct Callbacks {
 
   static int frame_sent(nghttp2_session* raw, const nghttp2_frame* frame, void* user_data) noexcept {
     Session& session = session_of(user_data);
-    ++session.pending_frames_;
     const std::uint8_t type = frame->hd.type;
+    const bool control = type != NGHTTP2_HEADERS && type != NGHTTP2_DATA;
+    session.pending_.add(control);
     if (type == NGHTTP2_RST_STREAM) {
       reset_sent(session, core_of(raw, frame->hd.stream_id), frame->rst_stream.error_code);
     } else if (type == NGHTTP2_GOAWAY) {
       if (frame->goaway.error_code != kNoError) session.fault_ = frame->goaway.error_code;
       if (session.fault_ == kFlowControlError) session.context_.counters.add(Counter::h2_flow_errors);
     }
-    if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) {
-      ++session.pending_control_;
-      return 0;
-    }
+    if (control) return 0;
     if (type == NGHTTP2_DATA) session.guard_.data_sent(frame->hd.length);
     StreamCore* core = core_of(raw, frame->hd.stream_id);
     if (core == nullptr) return 0;
@@ -263,11 +246,15 @@ struct Callbacks {
     if (!ours && !harmless) session.verdict(session.guard_.reset_provoked());
   }
 
-  // A request that could not leave any more: GOAWAY came first, or it was cancelled.
-  static int frame_not_sent(nghttp2_session* /*raw*/, const nghttp2_frame* frame, int /*error*/,
-                            void* user_data) noexcept {
+  // A head that could not leave: a request after GOAWAY or its own cancellation, a response of absurd size.
+  static int frame_not_sent(nghttp2_session* raw, const nghttp2_frame* frame, int /*error*/, void* user_data) noexcept {
     Session& session = session_of(user_data);
-    if (!session.client_ || frame->hd.type != NGHTTP2_HEADERS) return 0;
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    if (!session.client_) {
+      if (StreamCore* core = core_of(raw, frame->hd.stream_id))
+        core->reject(Error(Error::Kind::internal, "a head could not be sent"), kInternalError);
+      return 0;
+    }
     for (StreamCore& core : session.streams_) {
       if (core.id() != frame->hd.stream_id || core.head_position() != UINT64_MAX) continue;
       close_core(session, core, kRefusedStream);
@@ -279,7 +266,7 @@ struct Callbacks {
   static int send_data(nghttp2_session* /*raw*/, nghttp2_frame* /*frame*/, const std::uint8_t* header,
                        std::size_t length, nghttp2_data_source* source, void* user_data) noexcept {
     Session& session = session_of(user_data);
-    if (session.output_.size() >= kOutputMark) return NGHTTP2_ERR_WOULDBLOCK;
+    if (session.output_.size() >= Session::kOutputMark) return NGHTTP2_ERR_WOULDBLOCK;
     auto& core = *static_cast<StreamCore*>(source->ptr);
     if (core.queued_bytes() < length) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     // Not append(): behind a relinked slice that would take a chunk of 16 KiB for nine bytes.
@@ -295,8 +282,9 @@ struct Callbacks {
     return 0;
   }
 
-  static ssize_t read_length(nghttp2_session* raw, std::uint8_t /*type*/, std::int32_t id, std::int32_t connection_window,
-                             std::int32_t stream_window, std::uint32_t peer_max_frame, void* user_data) noexcept {
+  static ssize_t read_length(nghttp2_session* raw, std::uint8_t /*type*/, std::int32_t id,
+                             std::int32_t connection_window, std::int32_t stream_window, std::uint32_t peer_max_frame,
+                             void* user_data) noexcept {
     const Session& session = session_of(user_data);
     const StreamCore* core = core_of(raw, id);
     // A frame blocks every other stream while it is written: large ones only where few streams share the connection.
@@ -329,7 +317,6 @@ nghttp2_session* make_nghttp2(Session& session, bool client) {
   static nghttp2_session_callbacks* const kCallbacks = [] {
     nghttp2_session_callbacks* callbacks = nullptr;
     nghttp2_session_callbacks_new(&callbacks);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, &Callbacks::begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, &Callbacks::begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, &Callbacks::header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, &Callbacks::invalid_header);

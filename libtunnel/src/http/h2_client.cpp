@@ -19,9 +19,9 @@ class ClientStream final : public Exchange<http::ClientExchange> {
   Task<Result<void>> send(const http::RequestHead& head, http::Body body) override { co_return submit(head, body); }
 
   Task<Result<http::ResponseHead>> head() override {
-    while (core().heads.empty() || core().failed()) {
-      if (core().failed() && (core().heads.empty() || !core().final_head)) co_return core().error();
-      if (!core().heads.empty()) break;
+    // A final head that came before a reset is still told; interim ones alone are of no use.
+    while (core().heads.empty() || core().aborted() || (core().failed() && !core().final_head)) {
+      if (core().failed()) co_return core().error();
       if (core().final_head) co_return Error(Error::Kind::internal, "the final head was given already");
       HeadWait wait{core()};
       co_await wait;
@@ -55,7 +55,8 @@ class Client final : public http::ClientConnection, private Session::Role {
       : stream_(std::move(stream)),
         session_(context, *stream_, *this, true),
         gone_(context.loop),
-        ping_timer_(context.loop, [](void* self) noexcept { static_cast<Client*>(self)->ping_unanswered(); }, this),
+        ping_timer_(
+            context.loop, [](void* self) noexcept { static_cast<Client*>(self)->ping_unanswered(); }, this),
         idle_since_(context.loop.now()) {}
 
   Task<void> run() override {
@@ -90,7 +91,8 @@ class Client final : public http::ClientConnection, private Session::Role {
   // A connection that was silent may be dead: ask it along with the request.
   void request_submitted() {
     const Limits& limits = session_.context().limits;
-    if (ping_timer_.armed() || session_.context().loop.now() - session_.last_received() <= limits.pool_ping_after) return;
+    if (ping_timer_.armed() || session_.context().loop.now() - session_.last_received() <= limits.pool_ping_after)
+      return;
     session_.ping();
     ping_timer_.arm_after(limits.pool_ping_wait);
   }

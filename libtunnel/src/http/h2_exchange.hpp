@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exchange<Base>: a ServerExchange or ClientExchange on top of a StreamCore. Only passes on; what happens is in the core.
+// Exchange<Base>: a ServerExchange or ClientExchange on top of a StreamCore. Only passes on; what happens is in the
+// core.
 #pragma once
 #include <utility>
 
@@ -14,7 +15,10 @@ template <class Base>
 class Exchange : public Base, private StreamOwner {
  public:
   Exchange(Session& session, StreamCore& core)
-      : Base(session.context().loop), session_(session), core_(core), gauge_(session.context().counters, Gauge::streams) {
+      : Base(session.context().loop),
+        session_(session),
+        core_(core),
+        gauge_(session.context().counters, Gauge::streams) {
     core_.own(this);
   }
   ~Exchange() override { core_.disown(); }

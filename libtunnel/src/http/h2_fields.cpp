@@ -13,8 +13,8 @@ namespace tunnel::h2 {
 namespace {
 
 constexpr std::size_t kFieldOverheadBytes = 32;  // RFC 9113 section 6.5.2
-constexpr std::array<std::string_view, 7> kNeverSent{"connection", "keep-alive", "proxy-connection", "transfer-encoding",
-                                                     "upgrade",    "host",       "content-length"};
+constexpr std::array<std::string_view, 7> kNeverSent{
+    "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host", "content-length"};
 
 const std::uint8_t* bytes_of(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
 
@@ -73,7 +73,8 @@ std::optional<ReceivedHead::Refusal> ReceivedHead::take_request(http::RequestHea
     if (!into.protocol.empty()) return Refusal{501, "extended CONNECT"};
     if (!parse_authority(into.authority)) return Refusal{400, "CONNECT without a valid host:port"};
     if (content_length_) return Refusal{400, "CONNECT with a content-length"};
-    if (host_ && !http::equal_ignoring_case(*host_, into.authority)) return Refusal{400, "host differs from :authority"};
+    if (host_ && !http::equal_ignoring_case(*host_, into.authority))
+      return Refusal{400, "host differs from :authority"};
     return std::nullopt;
   }
   if (into.scheme != "http" && into.scheme != "https") return Refusal{400, "a scheme other than http and https"};
@@ -107,7 +108,8 @@ bool FieldList::add_all(const http::Fields& fields, bool keep_content_length) {
 bool may_be_sent(const http::RequestHead& head) {
   if (!http::is_token(head.method)) return false;
   if (head.is_connect()) return head.protocol.empty() && parse_authority(head.authority).has_value();
-  return http::is_host(head.authority) && http::is_target(head.path) && (head.scheme == "http" || head.scheme == "https");
+  return http::is_host(head.authority) && http::is_target(head.path) &&
+         (head.scheme == "http" || head.scheme == "https");
 }
 
 }  // namespace tunnel::h2

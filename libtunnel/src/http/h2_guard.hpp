@@ -2,7 +2,8 @@
 // Guard: counts what a peer makes an HTTP/2 connection do and says when it is too much: rapid resets (CVE-2023-44487),
 // resets it provokes (CVE-2025-8671), CONTINUATION (CVE-2024-28182), control and empty frames (CVE-2019-9511 to 9518).
 // Knows numbers only: no nghttp2, no bytes. A verdict other than `fine` has been added to its counter; the connection
-// ends with GOAWAY(ENHANCE_YOUR_CALM). The numbers are those of limits.hpp and, for PRIORITY and WINDOW_UPDATE, Envoy's.
+// ends with GOAWAY(ENHANCE_YOUR_CALM). The numbers are those of limits.hpp and, for PRIORITY and WINDOW_UPDATE,
+// Envoy's.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -61,6 +62,33 @@ class Guard {
   TimePoint reset_filled_;
   std::uint64_t own_resets_ = 0;
   TimePoint own_resets_since_;
+};
+
+// How many frames stand in an output that may never be empty: an upper bound, exact to one filling of it.
+class PendingFrames {
+ public:
+  void add(bool control) {
+    ++newer_.frames;
+    newer_.control += control ? 1 : 0;
+  }
+  // `position` bytes were written so far, of `end` that were queued.
+  void written(std::uint64_t position, std::uint64_t end) {
+    if (position < turn_) return;
+    older_ = position == end ? Count() : newer_;
+    newer_ = Count();
+    turn_ = end;
+  }
+  std::size_t frames() const { return older_.frames + newer_.frames; }
+  std::size_t control() const { return older_.control + newer_.control; }
+
+ private:
+  struct Count {
+    std::size_t frames = 0;
+    std::size_t control = 0;
+  };
+  Count older_;
+  Count newer_;
+  std::uint64_t turn_ = 0;  // behind the last byte of the older ones
 };
 
 }  // namespace tunnel::h2

@@ -54,8 +54,8 @@ class ServerStream final : public Exchange<http::ServerExchange> {
     core().head_submitted(core().id());
     const bool data = core().expect_body(body, without_body && body.kind != http::Body::Kind::none);
     nghttp2_data_provider provider = data_provider(core());
-    const int error = nghttp2_submit_response(session().raw(), core().id(), fields.data(), fields.size(),
-                                              data ? &provider : nullptr);
+    const int error =
+        nghttp2_submit_response(session().raw(), core().id(), fields.data(), fields.size(), data ? &provider : nullptr);
     session().touch();
     if (error != 0) {
       core().abort(Error(Error::Kind::internal, nghttp2_strerror(error)));

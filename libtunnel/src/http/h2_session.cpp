@@ -2,19 +2,16 @@
 #include "http/h2_session.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <utility>
 
 namespace tunnel::h2 {
 namespace {
 
-constexpr std::size_t kOutputMark = 262144;
 constexpr std::size_t kReadBytes = 262144;
 constexpr std::size_t kTurnBytes = 262144;
 // Frames pulled from nghttp2 while the transport takes none; small ones, or the mark would have stopped it.
 constexpr std::size_t kPendingFrames = 5000;
-constexpr std::uint32_t kMaxFrameBytes = 262144;
 constexpr std::uint32_t kUnlimitedStreams = 0x7fffffff;
 
 }  // namespace
@@ -25,12 +22,18 @@ Session::Session(const Context& context, Stream& transport, Role& role, bool cli
       role_(role),
       client_(client),
       guard_(context),
+      frames_(client ? 0 : NGHTTP2_CLIENT_MAGIC_LEN),
       dirty_(context.loop),
-      settings_timer_(context.loop, [](void* self) noexcept { static_cast<Session*>(self)->settings_timer_fired(); }, this),
-      head_timer_(context.loop, [](void* self) noexcept { static_cast<Session*>(self)->head_timer_fired(); }, this),
-      stall_timer_(context.loop, [](void* self) noexcept { static_cast<Session*>(self)->stall_timer_fired(); }, this),
-      close_timer_(context.loop, [](void* self) noexcept { static_cast<Session*>(self)->close_timer_fired(); }, this),
-      orphan_timer_(context.loop, [](void* self) noexcept { static_cast<Session*>(self)->check_orphans(); }, this),
+      settings_timer_(
+          context.loop, [](void* self) noexcept { static_cast<Session*>(self)->settings_timer_fired(); }, this),
+      head_timer_(
+          context.loop, [](void* self) noexcept { static_cast<Session*>(self)->head_timer_fired(); }, this),
+      stall_timer_(
+          context.loop, [](void* self) noexcept { static_cast<Session*>(self)->stall_timer_fired(); }, this),
+      close_timer_(
+          context.loop, [](void* self) noexcept { static_cast<Session*>(self)->close_timer_fired(); }, this),
+      orphan_timer_(
+          context.loop, [](void* self) noexcept { static_cast<Session*>(self)->check_orphans(); }, this),
       last_received_(context.loop.now()) {
   nghttp2_ = make_nghttp2(*this, client);
 }
@@ -40,7 +43,6 @@ Session::~Session() { nghttp2_session_del(nghttp2_); }
 void Session::start() {
   std::vector<nghttp2_settings_entry> settings{
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, context_.limits.h2_stream_window_start},
-      {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kMaxFrameBytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(context_.limits.head_bytes)},
   };
   if (client_) settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
@@ -106,7 +108,10 @@ Task<void> Session::read_loop() {
 
 void Session::feed() {
   while (!input_.empty() && phase_ == Phase::open) {
-    const std::string_view piece = input_.front();
+    std::string_view piece = input_.front();
+    const FrameReader::Step step = frames_.step(piece);
+    if (step.new_frame && !judge_frame()) break;
+    piece = piece.substr(0, step.bytes);
     piece_ = piece.data();
     eaten_ = 0;
     inside_ = true;
@@ -122,13 +127,30 @@ void Session::feed() {
   }
   if (phase_ != Phase::open) return;
   const std::size_t waiting = nghttp2_session_get_outbound_queue_size(nghttp2_);
-  verdict(guard_.outbound(pending_control_ + waiting, pending_frames_ + waiting));
+  verdict(guard_.outbound(pending_.control() + waiting, pending_.frames() + waiting));
   act();
-  if (in_head_ && !head_timer_.armed()) head_timer_.arm_after(context_.limits.head_time);
-  if (!in_head_) head_timer_.disarm();
+  if (!frames_.inside_head())
+    head_timer_.disarm();
+  else if (!head_timer_.armed())
+    head_timer_.arm_after(context_.limits.head_time);
   role_.frames_received();
   end_if_done();
   touch();
+}
+
+// False: the connection ends here.
+bool Session::judge_frame() noexcept {
+  verdict(guard_.frame(frames_.type(), frames_.length(), frames_.ends_stream()));
+  const bool headers = frames_.type() == FrameType::headers;
+  if (frames_.is_empty_window_update())
+    violation_ = kProtocolError;
+  else if (headers || frames_.type() == FrameType::data)
+    violation_ = judge_late_frame(frames_.stream_id());
+  else if (frames_.type() == FrameType::rst_stream)
+    closed_by_peer(frames_.stream_id());
+  if (verdict_ == Guard::Verdict::fine && violation_ == kNoError) return true;
+  act();
+  return false;
 }
 
 // What the callbacks recorded.
@@ -136,12 +158,14 @@ void Session::act() {
   if (verdict_ != Guard::Verdict::fine) {
     fail_connection(kEnhanceYourCalm, Error(Error::Kind::limit, Guard::text(verdict_)));
   } else if (violation_ != kNoError) {
-    fail_connection(violation_, Error(Error::Kind::protocol, "a frame on a closed stream"));
+    fail_connection(violation_, Error(Error::Kind::protocol, "a frame that must not come"));
   }
-  std::vector<StreamCore*> arrived;
-  arrived.swap(arrived_);
-  if (phase_ == Phase::open)
-    for (StreamCore* core : arrived) role_.request_arrived(*core);
+  // One by one: a handler that runs at once may end the connection, and with it the streams that wait here.
+  while (phase_ == Phase::open && !arrived_.empty()) {
+    StreamCore& core = *arrived_.front();
+    arrived_.erase(arrived_.begin());
+    role_.request_arrived(core);
+  }
   if (std::exchange(ping_acked_, false)) role_.ping_acked();
   if (std::exchange(changed_, false)) role_.changed();
   tell_resets();
@@ -197,7 +221,7 @@ Task<void> Session::write_loop() {
       }
       written_ += io.bytes;
       stall_timer_.disarm();
-      if (output_.empty()) pending_frames_ = pending_control_ = 0;
+      pending_.written(written_, queued());
       if (flush_waits_ > 0)
         for (StreamCore& core : streams_) core.check_flushed();
       turn_bytes += io.bytes;
@@ -217,7 +241,7 @@ Task<void> Session::write_loop() {
 }
 
 void Session::pull() {
-  while (phase_ != Phase::over && output_.size() < kOutputMark && pending_frames_ < kPendingFrames) {
+  while (phase_ != Phase::over && output_.size() < kOutputMark && pending_.frames() < kPendingFrames) {
     const std::uint8_t* data = nullptr;
     inside_ = true;
     const ssize_t n = nghttp2_session_mem_send(nghttp2_, &data);
@@ -247,206 +271,6 @@ void Session::append_settings(std::string_view frame) {
     for (unsigned i = 0; i < 4; ++i) bytes[at + 2 + i] = static_cast<char>(streams >> (24 - 8 * i));
   }
   output_.append(bytes);
-}
-
-// --- Ending
-
-void Session::begin_close(const Error& reason) noexcept {
-  if (phase_ != Phase::open) return;
-  phase_ = Phase::closing;
-  if (!error_) error_ = reason;
-  settings_timer_.disarm();
-  head_timer_.disarm();
-  close_timer_.arm_after(context_.limits.linger_time);
-  if (reason) kill_streams(reason);
-  role_.changed();
-  touch();
-}
-
-void Session::fail_connection(std::uint32_t code, const Error& reason) noexcept {
-  if (phase_ != Phase::open) return;
-  nghttp2_session_terminate_session(nghttp2_, code);
-  begin_close(reason);
-}
-
-void Session::close() noexcept {
-  if (phase_ != Phase::open) return;
-  nghttp2_submit_goaway(nghttp2_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(nghttp2_), kNoError,
-                        nullptr, 0);
-  begin_close(Error());
-}
-
-void Session::announce_goaway() noexcept {
-  nghttp2_submit_shutdown_notice(nghttp2_);
-  ping();
-}
-
-void Session::ping() noexcept {
-  nghttp2_submit_ping(nghttp2_, NGHTTP2_FLAG_NONE, nullptr);
-  touch();
-}
-
-void Session::abort(const Error& reason) noexcept { transport_failed(reason); }
-
-void Session::abort_unanswered(const Error& reason) noexcept {
-  Error safe = reason;
-  safe.retry_safe = true;
-  for (StreamCore& core : streams_)
-    if (core.connect && !core.final_head) core.fail(safe);
-  transport_failed(reason);
-}
-
-void Session::transport_failed(const Error& reason) noexcept {
-  if (phase_ == Phase::over) return;
-  phase_ = Phase::over;
-  if (!error_) error_ = reason ? reason : Error(Error::Kind::closed);
-  stall_timer_.disarm();
-  close_timer_.disarm();
-  transport_.abort(error_);
-  kill_streams(error_);
-  role_.changed();
-  touch();
-}
-
-// Both sides have said GOAWAY, or one has and no stream is left, or nghttp2 found the peer at fault and told it so.
-void Session::end_if_done() noexcept {
-  if (phase_ != Phase::open || !output_.empty()) return;
-  if (nghttp2_session_want_read(nghttp2_) != 0 || nghttp2_session_want_write(nghttp2_) != 0) return;
-  Error reason;
-  if (fault_ != kNoError) {
-    reason = Error(Error::Kind::protocol, "the peer broke HTTP/2");
-    reason.reset_code = fault_;
-  }
-  begin_close(reason);
-}
-
-void Session::kill_streams(const Error& reason) noexcept {
-  for (auto next = streams_.begin(); next != streams_.end();) {
-    StreamCore& core = *next++;
-    if (core.is_closed()) continue;
-    Error why = reason;
-    why.retry_safe = client_ && core.head_position() >= written_ && !core.final_head;
-    core.fail(why);
-    core.closed(kNoError);
-    --open_streams_;
-    if (core.unowned()) erase(core);
-  }
-  tell_resets();
-}
-
-void Session::tell_resets() noexcept {
-  if (!std::exchange(resets_noted_, false)) return;
-  for (StreamCore& core : streams_) core.tell_reset();
-}
-
-void Session::close_timer_fired() noexcept {
-  context_.counters.add(Counter::linger_cut);
-  transport_failed(error_ ? error_ : Error(Error::Kind::timeout, "the peer does not close"));
-}
-
-void Session::settings_timer_fired() noexcept {
-  context_.counters.add(Counter::h2_settings_timeouts);
-  fail_connection(kSettingsTimeout, Error(Error::Kind::timeout, "SETTINGS were not acknowledged"));
-}
-
-void Session::head_timer_fired() noexcept {
-  context_.counters.add(Counter::head_timeouts);
-  fail_connection(kEnhanceYourCalm, Error(Error::Kind::timeout, "a head took too long"));
-}
-
-void Session::stall_timer_fired() noexcept {
-  context_.counters.add(Counter::write_timeouts);
-  transport_failed(Error(Error::Kind::timeout, "the peer took no bytes for too long"));
-}
-
-// --- Streams
-
-StreamCore& Session::add_stream() {
-  streams_.emplace_back(*this, client_);
-  StreamCore& core = streams_.back();
-  core.self = std::prev(streams_.end());
-  ++open_streams_;
-  if (client_) guard_.stream_opened();
-  return core;
-}
-
-void Session::erase(StreamCore& core) noexcept {
-  std::erase(arrived_, &core);
-  if (!core.is_closed()) {
-    --open_streams_;
-    if (core.id() != 0) nghttp2_session_set_stream_user_data(nghttp2_, core.id(), nullptr);
-  }
-  streams_.erase(core.self);
-  if (inside_)
-    changed_ = true;
-  else
-    role_.changed();
-  touch();
-}
-
-void Session::resume(std::int32_t id) noexcept {
-  nghttp2_session_resume_data(nghttp2_, id);
-  touch();
-}
-
-void Session::consume_stream(std::int32_t id, std::size_t bytes) noexcept {
-  nghttp2_session_consume_stream(nghttp2_, id, bytes);
-  touch();
-}
-
-void Session::set_stream_window(std::int32_t id, std::int32_t bytes) noexcept {
-  nghttp2_session_set_local_window_size(nghttp2_, NGHTTP2_FLAG_NONE, id, bytes);
-  touch();
-}
-
-void Session::reset_stream(std::int32_t id, std::uint32_t code) noexcept {
-  nghttp2_submit_rst_stream(nghttp2_, NGHTTP2_FLAG_NONE, id, code);
-  touch();
-}
-
-bool Session::submit_trailers(std::int32_t id, const http::Fields& trailers) {
-  FieldList list;
-  if (!list.add_all(trailers) || list.size() == 0) return false;
-  return nghttp2_submit_trailer(nghttp2_, id, list.data(), list.size()) == 0;
-}
-
-std::uint32_t Session::peer_max_streams() const {
-  return nghttp2_session_get_remote_settings(nghttp2_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-}
-
-void Session::watch_orphan(TimePoint since) noexcept { orphan_timer_.arm_at_latest(since + context_.limits.write_time); }
-
-// Streams whose exchange is gone have no relay with a timer of its own.
-void Session::check_orphans() noexcept {
-  const TimePoint now = context_.loop.now();
-  for (StreamCore& core : streams_) {
-    if (!core.orphan() || core.is_closed() || core.reset_by_us()) continue;
-    if (core.last_progress() + context_.limits.write_time > now) {
-      watch_orphan(core.last_progress());
-      continue;
-    }
-    context_.counters.add(Counter::write_timeouts);
-    core.cut_orphan();
-  }
-}
-
-void Session::remember_closed(std::int32_t id, bool by_us) noexcept {
-  ClosedStream& slot = closed_ring_[closed_count_++ % closed_ring_.size()];
-  forgotten_id_ = std::max(forgotten_id_, slot.id);
-  slot = ClosedStream{id, by_us};
-}
-
-bool Session::recently_closed(std::int32_t id) const noexcept {
-  return std::any_of(closed_ring_.begin(), closed_ring_.end(), [id](const ClosedStream& c) { return c.id == id; });
-}
-
-std::uint32_t Session::judge_late_frame(std::int32_t id, bool headers) const noexcept {
-  if (client_ || id == 0 || id > highest_id_ || id <= forgotten_id_) return kNoError;
-  for (const ClosedStream& closed : closed_ring_)
-    if (closed.id == id) return closed.by_us ? kNoError : kStreamClosed;
-  // Never opened, and passed over by a higher one.
-  const bool known = nghttp2_session_find_stream(nghttp2_, id) != nullptr;
-  return headers && !known ? kProtocolError : kNoError;
 }
 
 }  // namespace tunnel::h2

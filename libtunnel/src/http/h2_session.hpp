@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/context.hpp"
+#include "http/h2_frames.hpp"
 #include "http/h2_guard.hpp"
 #include "http/h2_stream.hpp"
 #include "stream/stream.hpp"
@@ -25,6 +26,9 @@ namespace tunnel::h2 {
 
 class Session {
  public:
+  // Of output held; beyond it nghttp2 is not asked for more.
+  static constexpr std::size_t kOutputMark = 262144;
+
   // What server and client do differently. Called between reads and writes, never from inside nghttp2.
   class Role {
    public:
@@ -44,7 +48,8 @@ class Session {
 
   Task<void> drive();
   void abort(const Error& reason) noexcept;
-  // The peer does not answer: tunnels that were asked for and not answered may be asked for elsewhere; the rest is lost.
+  // The peer does not answer: tunnels that were asked for and not answered may be asked for elsewhere; the rest is
+  // lost.
   void abort_unanswered(const Error& reason) noexcept;
   // Ends in order: GOAWAY with the last stream seen, no waiting for streams.
   void close() noexcept;
@@ -63,7 +68,7 @@ class Session {
   std::size_t open_streams() const { return open_streams_; }
   std::uint32_t peer_max_streams() const;
   TimePoint last_received() const { return last_received_; }
-  bool receives_a_head() const { return in_head_; }
+  bool receives_a_head() const { return frames_.inside_head(); }
 
   // For streams.
   StreamCore& add_stream();
@@ -74,7 +79,7 @@ class Session {
   void set_stream_window(std::int32_t id, std::int32_t bytes) noexcept;
   void reset_stream(std::int32_t id, std::uint32_t code) noexcept;
   bool submit_trailers(std::int32_t id, const http::Fields& trailers);
-  void watch_orphan(TimePoint since) noexcept;
+  void watch_orphan(TimePoint deadline) noexcept;
   void note_reset() noexcept { resets_noted_ = true; }
   void flush_waits(int change) noexcept { flush_waits_ += change; }
   std::uint64_t queued() const { return written_ + output_.size(); }  // bytes of output so far
@@ -88,11 +93,13 @@ class Session {
   Task<void> read_loop();
   Task<void> write_loop();
   void feed();
+  bool judge_frame() noexcept;
   void act();
   void received_fatal(ssize_t code) noexcept;
   void remember_closed(std::int32_t id, bool by_us) noexcept;
+  void closed_by_peer(std::int32_t id) noexcept;
   // For a frame on a stream nghttp2 has closed: the code of the connection error it deserves, or kNoError.
-  std::uint32_t judge_late_frame(std::int32_t id, bool headers) const noexcept;
+  std::uint32_t judge_late_frame(std::int32_t id) const noexcept;
   bool recently_closed(std::int32_t id) const noexcept;
   void verdict(Guard::Verdict verdict) noexcept {
     if (verdict_ == Guard::Verdict::fine) verdict_ = verdict;
@@ -116,6 +123,7 @@ class Session {
   const bool client_;
   nghttp2_session* nghttp2_ = nullptr;
   Guard guard_;
+  FrameReader frames_;
   std::list<StreamCore> streams_;
   std::vector<StreamCore*> arrived_;  // requests whose head is complete
   Buffer input_;
@@ -123,10 +131,9 @@ class Session {
   std::size_t eaten_ = 0;
   Buffer output_;
   std::uint64_t written_ = 0;
-  std::size_t pending_frames_ = 0;   // in output_, or were since it was last empty
-  std::size_t pending_control_ = 0;  // of them other than HEADERS and DATA
-  std::size_t open_streams_ = 0;     // nghttp2 has not closed
-  std::size_t dropped_ = 0;          // read while closing
+  PendingFrames pending_;
+  std::size_t open_streams_ = 0;  // nghttp2 has not closed
+  std::size_t dropped_ = 0;       // read while closing
   Notify dirty_;
   Error error_;
   Timer settings_timer_;
@@ -150,7 +157,6 @@ class Session {
   std::int32_t highest_id_ = 0;     // opened by the peer
   std::int32_t forgotten_id_ = 0;   // the highest that fell out of the ring
   std::int32_t peer_reset_id_ = 0;  // the last stream the peer reset
-  bool in_head_ = false;
   bool goaway_received_ = false;
   bool ping_acked_ = false;
   bool settings_received_ = false;
@@ -158,7 +164,8 @@ class Session {
   bool resets_noted_ = false;
   bool settings_sent_ = false;
   bool write_done_ = false;
-  bool inside_ = false;  // nghttp2, whose callbacks only record
+  bool large_frames_ = false;  // offered
+  bool inside_ = false;        // nghttp2, whose callbacks only record
 };
 
 // What nghttp2 asks for the bytes of a body.

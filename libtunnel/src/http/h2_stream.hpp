@@ -6,8 +6,8 @@
 // How frames map to the table:
 //   DATA with END_STREAM             read side ends behind the queue; nothing else
 //   RST_STREAM                       read side reset behind the queue, write refused, observer told
-//   RST_STREAM(NO_ERROR) after END_STREAM, or after a whole response   write refused, nothing else (RFC 9113 section 8.1)
-//   the connection dies              like RST_STREAM; a whole response that was received stays readable
+//   RST_STREAM(NO_ERROR) after END_STREAM, or after a whole response   write refused, nothing else (RFC 9113
+//   section 8.1) the connection dies              like RST_STREAM; a whole response that was received stays readable
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -50,6 +50,9 @@ class StreamOwner {
 
 class StreamCore {
  public:
+  // Capacity of bytes waiting to be sent; a writer waits beyond it and goes on at half of it.
+  static constexpr std::size_t kSendMark = 262144;
+
   StreamCore(Session& session, bool client);
   StreamCore(const StreamCore&) = delete;
   StreamCore& operator=(const StreamCore&) = delete;
@@ -68,6 +71,7 @@ class StreamCore {
   void abort(const Error& reason) noexcept;
   const Error& error() const { return error_; }
   bool failed() const { return failed_ || aborted_; }
+  bool aborted() const { return aborted_; }
   bool tunnel() const { return tunnel_; }
   std::int32_t id() const { return id_; }
   // Before a head goes out: what will be written behind it. False for Body::none(), where END_STREAM goes with it.
@@ -100,7 +104,7 @@ class StreamCore {
   ssize_t data_wanted(std::size_t most, std::uint32_t& flags);
   bool send_data(Buffer& output, std::size_t bytes);
   void check_flushed() noexcept;
-  void cut_orphan() noexcept;  // its bytes do not leave
+  void cut_orphan() noexcept;  // past its deadline
   void wake_head() noexcept { wake(head_slot); }
   bool orphan() const { return disowned_; }
   void opened(std::int32_t id) { id_ = id; }
@@ -108,12 +112,12 @@ class StreamCore {
   bool end_was_received() const { return end_received_; }
   bool is_closed() const { return closed_; }
   bool reset_by_us() const { return reset_by_us_; }
-  TimePoint last_progress() const { return last_progress_; }
+  TimePoint deadline() const;  // of an orphan, without progress
   std::uint64_t head_position() const { return head_position_; }
   std::size_t queued_bytes() const { return out_.size(); }
   void tell_reset() noexcept;
-  std::unique_ptr<ReceivedHead> receiving;      // between on_begin_headers and the end of the block
-  std::unique_ptr<http::RequestHead> request;  // server
+  std::unique_ptr<ReceivedHead> receiving;       // between on_begin_headers and the end of the block
+  std::unique_ptr<http::RequestHead> request;    // server
   std::optional<ReceivedHead::Refusal> refusal;  // server: why there will be no exchange
   std::list<StreamCore>::iterator self;
 
@@ -121,6 +125,7 @@ class StreamCore {
   struct FlushWait;
   void wake(Slot*& slot) noexcept;
   void wake_all() noexcept;
+  void wake_flush() noexcept;
   void settle() noexcept;
   void sync() noexcept;
   void credit(std::size_t bytes);
@@ -146,25 +151,26 @@ class StreamCore {
   TimePoint last_progress_{};
   TimePoint window_since_{};
   std::size_t window_credited_ = 0;
+  std::size_t dropped_ = 0;  // received and read by nobody
   std::int32_t window_ = 0;
   std::int32_t id_ = 0;
   ReadSide read_ = ReadSide::open;
   WriteSide write_ = WriteSide::open;
   const bool client_;
-  bool submitted_ = false;     // our (final) head is with nghttp2
+  bool submitted_ = false;  // our (final) head is with nghttp2
   bool data_may_leave_ = true;
-  bool discard_ = false;       // HEAD and the like: what is written goes nowhere
+  bool discard_ = false;  // HEAD and the like: what is written goes nowhere
   bool tunnel_ = false;
-  bool deferred_ = false;      // nghttp2 waits for resume_data
-  bool paused_ = false;        // writers wait until out_ is at the low mark
-  bool out_end_ = false;       // END_STREAM stands behind out_
+  bool deferred_ = false;  // nghttp2 waits for resume_data
+  bool paused_ = false;    // writers wait until out_ is at the low mark
+  bool out_end_ = false;   // END_STREAM stands behind out_
   bool end_sent_ = false;
   bool end_received_ = false;
   bool aborted_ = false;
   bool failed_ = false;
   bool reset_by_us_ = false;
-  bool closed_ = false;        // nghttp2 knows the stream no more
-  bool disowned_ = false;      // the exchange object is gone
+  bool closed_ = false;    // nghttp2 knows the stream no more
+  bool disowned_ = false;  // the exchange object is gone
   bool tell_ = false;
 };
 

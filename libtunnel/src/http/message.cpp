@@ -9,9 +9,9 @@
 namespace tunnel::http {
 namespace {
 
-constexpr std::array<std::string_view, 8> kHopByHop{
-    "connection",        "keep-alive", "proxy-connection",   "transfer-encoding",
-    "proxy-authenticate", "upgrade",    "proxy-authorization", "http2-settings"};
+constexpr std::array<std::string_view, 8> kHopByHop{"connection",          "keep-alive",         "proxy-connection",
+                                                    "transfer-encoding",   "proxy-authenticate", "upgrade",
+                                                    "proxy-authorization", "http2-settings"};
 
 struct Phrase {
   std::uint16_t status;
@@ -95,7 +95,8 @@ bool Fields::has_token(std::string_view name, std::string_view token) const {
 }
 
 std::string_view reason_phrase(std::uint16_t status) {
-  const auto found = std::find_if(kPhrases.begin(), kPhrases.end(), [status](const Phrase& p) { return p.status == status; });
+  const auto found =
+      std::find_if(kPhrases.begin(), kPhrases.end(), [status](const Phrase& p) { return p.status == status; });
   return found == kPhrases.end() ? std::string_view("Status") : found->text;
 }
 

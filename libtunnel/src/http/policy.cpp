@@ -36,7 +36,8 @@ bool is_reg_name(std::string_view text) {
     const char c = text[i];
     if (c == '%') {
       if (i + 2 >= text.size() || !is_hex_digit(text[i + 1]) || !is_hex_digit(text[i + 2])) return false;
-    } else if (!is_digit(c) && !is_alpha(c) && !is_sub_delimiter(c) && std::string_view("-._~").find(c) == std::string_view::npos) {
+    } else if (!is_digit(c) && !is_alpha(c) && !is_sub_delimiter(c) &&
+               std::string_view("-._~").find(c) == std::string_view::npos) {
       return false;
     }
   }
@@ -46,7 +47,8 @@ bool is_reg_name(std::string_view text) {
 Fault judge_size(const Fields& fields, const Limits& limits, std::uint16_t status) {
   std::size_t bytes = 0;
   for (const Field& field : fields) bytes += field.name.size() + field.value.size() + kFieldOverhead;
-  if (fields.size() > limits.head_fields || bytes > limits.head_bytes) return {status, "too many or too large header fields"};
+  if (fields.size() > limits.head_fields || bytes > limits.head_bytes)
+    return {status, "too many or too large header fields"};
   return {};
 }
 
@@ -55,7 +57,7 @@ struct Framing {
   bool has_length = false;
   std::uint64_t length = 0;
   bool has_coding = false;
-  bool chunked = false;        // exactly "chunked", once
+  bool chunked = false;          // exactly "chunked", once
   bool chunked_is_last = false;  // something unknown, then chunked
   bool broken = false;
 };
@@ -165,7 +167,8 @@ Fault judge_host(const RawHead& raw) {
 }
 
 void drop_framing(Fields& fields) {
-  fields.remove_if([](const Field& f) { return f.name == "content-length" || f.name == "transfer-encoding" || f.name == "host"; });
+  fields.remove_if(
+      [](const Field& f) { return f.name == "content-length" || f.name == "transfer-encoding" || f.name == "host"; });
 }
 
 }  // namespace
@@ -255,17 +258,30 @@ Fault judge_response(RawHead& raw, std::string_view method, const Limits& limits
   // A length without a body tells the length a GET would have had.
   const bool informative = method == "HEAD" || raw.status == 304;
   std::optional<std::string> length;
-  if (const std::string* value = judged.head.fields.find("content-length"); informative && value != nullptr) length = *value;
+  if (const std::string* value = judged.head.fields.find("content-length"); informative && value != nullptr)
+    length = *value;
   drop_framing(judged.head.fields);
   if (length) judged.head.fields.add("content-length", *length);
   return {};
 }
 
 bool may_be_trailer(std::string_view name) {
-  static constexpr std::array<std::string_view, 16> kNever{
-      "content-length", "transfer-encoding", "host",          "connection",          "keep-alive", "proxy-connection",
-      "te",             "trailer",           "upgrade",       "expect",              "max-forwards", "cache-control",
-      "authorization",  "content-encoding",  "content-type",  "proxy-authorization"};
+  static constexpr std::array<std::string_view, 16> kNever{"content-length",
+                                                           "transfer-encoding",
+                                                           "host",
+                                                           "connection",
+                                                           "keep-alive",
+                                                           "proxy-connection",
+                                                           "te",
+                                                           "trailer",
+                                                           "upgrade",
+                                                           "expect",
+                                                           "max-forwards",
+                                                           "cache-control",
+                                                           "authorization",
+                                                           "content-encoding",
+                                                           "content-type",
+                                                           "proxy-authorization"};
   for (const std::string_view never : kNever)
     if (name == never) return false;
   return true;

@@ -11,13 +11,16 @@ constexpr std::size_t kDiscardBytes = 16384;
 }  // namespace
 
 ReadWait::ReadWait(Stream& stream)
-    : loop_(stream.loop()), stream_(stream), timer_(loop_, [](void* self) noexcept { static_cast<ReadWait*>(self)->interrupt(); }, this) {
+    : loop_(stream.loop()),
+      stream_(stream),
+      timer_(loop_, [](void* self) noexcept { static_cast<ReadWait*>(self)->interrupt(); }, this) {
   slot_.handle = std::noop_coroutine();
 }
 
 void ReadWait::park(std::coroutine_handle<> caller, TimePoint deadline) {
   slot_.handle = caller;
   waiting_ = true;
+  cut_ = false;
   if (deadline != TimePoint::max()) timer_.arm(deadline);
   // Registered again even if an earlier, cut wait still is: it is the same slot.
   stream_.on_readable(slot_);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ReadWait: a wait for a stream to become readable that a deadline or its owner may cut short. After such a cut the
-// stream still knows the slot, so it belongs into an object that outlives the waiting, and before it is destroyed either
-// the stream's wake-up or abort() must have come, then settle().
+// stream still knows the slot, so it belongs into an object that outlives the waiting, and before it is destroyed
+// either the stream's wake-up or abort() must have come, then settle().
 #pragma once
 #include <optional>
 
@@ -29,9 +29,13 @@ class ReadWait {
   }
   // Ends a wait; nothing if there is none.
   void interrupt() noexcept {
-    if (waiting_) loop_.post(slot_);
+    if (!waiting_) return;
+    cut_ = true;
+    loop_.post(slot_);
   }
   bool waiting() const { return waiting_; }
+  // The last wait was cut short, so the stream may still know the slot.
+  bool cut() const { return cut_; }
   // Posts `target` when the stream may be read, unless release() comes first; instead of a wait().
   void forward(Slot& target);
   // Posts the target of forward() now, if it still waits, and forgets it.
@@ -51,6 +55,7 @@ class ReadWait {
   std::optional<Task<void>> forwarder_;  // once forward() was used
   Slot* target_ = nullptr;
   bool waiting_ = false;
+  bool cut_ = false;
 };
 
 // Ends a connection so that what we sent last arrives: shutdown_write(), then reads and discards until the peer's end,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An Error as the answer an HTTP client reads: status, Proxy-Status (RFC 9209), Retry-After, one line of text. Says what
-// went wrong, never where: neither addresses nor Error::detail (RFC 9209 section 4).
+// An Error as the answer an HTTP client reads: status, Proxy-Status (RFC 9209), Retry-After, one line of text. Says
+// what went wrong, never where: neither addresses nor Error::detail (RFC 9209 section 4).
 #pragma once
 #include <string>
 

@@ -26,6 +26,7 @@ struct Race {
   SocketAddress address;
   Error last_error;
   std::size_t running = 0;
+  bool failed = false;  // an attempt failed since the last one was started
   bool over = false;
 };
 
@@ -59,6 +60,7 @@ Task<void> attempt(std::shared_ptr<Race> race, SocketAddress address, Fd fd) {
   (void)::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &number, &length);
   if (number != 0) {
     race->last_error = error_from_errno(number, "connect to " + address.to_string());
+    race->failed = true;
   } else if (!race->winner) {
     race->winner = std::move(fd);
     race->address = address;
@@ -80,20 +82,22 @@ std::vector<SocketAddress> interleave(const std::vector<SocketAddress>& addresse
   return order;
 }
 
-void start_attempt(const std::shared_ptr<Race>& race, const Context& context, const SocketAddress& address) {
+// False if it failed at once.
+bool start_attempt(const std::shared_ptr<Race>& race, const Context& context, const SocketAddress& address) {
   Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) {
     race->last_error = error_from_errno(errno, "socket for " + address.to_string());
     if (errno == EMFILE || errno == ENFILE) context.counters.add(Counter::fd_exhausted);
-    return;
+    return false;
   }
   set_socket_options(fd.get(), context.limits);
-  if (::connect(fd.get(), address.data(), address.length()) == 0 || errno == EINPROGRESS) {
-    ++race->running;
-    spawn(attempt(race, address, std::move(fd)));
-  } else {
+  if (::connect(fd.get(), address.data(), address.length()) != 0 && errno != EINPROGRESS) {
     race->last_error = error_from_errno(errno, "connect to " + address.to_string());
+    return false;
   }
+  ++race->running;
+  spawn(attempt(race, address, std::move(fd)));
+  return true;
 }
 
 }  // namespace
@@ -110,9 +114,10 @@ Task<Result<Connected>> connect_tcp(AsioLoop& loop, const Context& context, std:
   std::size_t next = 0;
   while (!race->winner && !cancel.cancelled()) {
     const bool may_try = next < order.size() && next < context.limits.connect_tries;
-    if (may_try && (race->running == 0 || !stagger.armed())) {
-      start_attempt(race, context, order[next++]);
-      if (race->running > 0) stagger.arm_after(kStagger);
+    if (may_try && (race->running == 0 || race->failed || !stagger.armed())) {
+      race->failed = false;
+      stagger.disarm();
+      if (start_attempt(race, context, order[next++])) stagger.arm_after(kStagger);
       continue;
     }
     if (race->running == 0) break;

@@ -184,8 +184,10 @@ class Forwarding {
 };
 
 // What the next hop gets: the request as it came, without what concerned only our connection.
-http::RequestHead onward(const http::RequestHead& request) {
+http::RequestHead onward(const http::RequestHead& request, const ConnectionInfo& info) {
   http::RequestHead head = request;
+  // HTTP/1.0 may come without Host; every version we speak onwards needs one.
+  if (head.authority.empty()) head.authority = parse_authority(info.local_name) ? info.local_name : "localhost";
   http::remove_hop_by_hop(head.fields);
   return head;
 }
@@ -203,7 +205,7 @@ Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::ServerExch
     result.error = acquired.error();
     co_return result;
   }
-  const http::RequestHead head = onward(server.request());
+  const http::RequestHead head = onward(server.request(), request.info);
   {
     Forwarding forwarding(handler, server, *acquired->exchange, request.cancel);
     Task<Forwarded> running = head.is_connect() ? forwarding.run_connect(head) : forwarding.run(head);

@@ -17,7 +17,8 @@ Handler::Admission::Admission(Handler& handler, const ConnectionInfo& info)
       gauge_(handler.environment_.context.counters, Gauge::connections) {
   Counters& counters = environment_.context.counters;
   counters.add(Counter::connections);
-  const std::uint64_t in_process = entered_ ? environment_.shared.connections.fetch_add(1, std::memory_order_relaxed) + 1 : 0;
+  const std::uint64_t in_process =
+      entered_ ? environment_.shared.connections.fetch_add(1, std::memory_order_relaxed) + 1 : 0;
   const std::uint64_t on_listener = listener_.fetch_add(1, std::memory_order_relaxed) + 1;
   if (in_process > environment_.context.limits.connections) {
     counters.add(Counter::conns_refused);

@@ -23,7 +23,8 @@ class Handler : public net::Acceptor, public net::InternalListener {
   Environment& environment() const { return environment_; }
   const Context& context() const { return environment_.context; }
 
-  // A place among the listener's connections and, unless it came over an internal hop, the process's; given back when destroyed.
+  // A place among the listener's connections and, unless it came over an internal hop, the process's; given back when
+  // destroyed.
   class Admission {
    public:
     Admission(Handler& handler, const ConnectionInfo& info);
@@ -57,31 +58,5 @@ class Handler : public net::Acceptor, public net::InternalListener {
 
 // The handler `plan` asks for. Its clusters must be in the environment.
 std::unique_ptr<Handler> make_handler(Environment& environment, const plan::Listener& plan);
-
-// A connection whose bytes are relayed, in the list while it lives: drain lets it go on, abort ends the relay or the
-// connect.
-class RelayedConnection final : public Connection, public ResetObserver {
- public:
-  RelayedConnection(Environment& environment, std::string name)
-      : Connection(environment.connections), cancel_(environment.context.loop), name_(std::move(name)) {}
-  Cancel& cancel() { return cancel_; }
-  // From now on abort() goes to the relay.
-  void relaying(Relay* relay) { relay_ = relay; }
-  void drain() noexcept override {}
-  void abort(const Error& reason) noexcept override {
-    cancel_.cancel(reason);
-    if (relay_ != nullptr) relay_->abort(reason);
-  }
-  std::string describe() const override { return name_; }
-  // While connecting: the client left.
-  void on_stream_reset(Stream& stream) noexcept override {
-    cancel_.cancel(Error(stream.error()).on(Error::Side::downstream));
-  }
-
- private:
-  Cancel cancel_;
-  Relay* relay_ = nullptr;
-  std::string name_;
-};
 
 }  // namespace tunnel::proxy

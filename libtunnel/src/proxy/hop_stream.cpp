@@ -16,7 +16,7 @@ HopStream::~HopStream() {
   if (!upstream_) return;
   flow_->stop();
   upstream_->on_reset(nullptr);
-  const bool orderly = read_side() == ReadSide::ended && write_side() == WriteSide::finished;
+  const bool orderly = parted_ || (read_side() == ReadSide::ended && write_side() != WriteSide::open);
   if (!why_ && !orderly)
     why_ = error() ? error() : Error(Error::Kind::reset, "dropped by the peer").on(Error::Side::downstream);
   upstream_.reset();
@@ -63,7 +63,11 @@ Io HopStream::try_write(Buffer& from, More more) {
       flow_->blocked(Direction::up);
       break;
     default:
-      take_failure();
+      // An upstream that only takes no more may still answer in order: that alone is no failure.
+      if (upstream_->write_side() == WriteSide::refused && upstream_->read_side() != ReadSide::reset)
+        set_error(upstream_->error());
+      else
+        take_failure();
       set_write_side(upstream_->write_side());
       set_read_side(upstream_->read_side());
       break;
@@ -81,12 +85,19 @@ Task<Result<void>> HopStream::shutdown_write() {
   flow_->ended(Direction::up);
   Result<void> done = co_await upstream_->shutdown_write();
   set_write_side(upstream_->write_side());
-  if (!done.ok()) take_failure();
+  if (!done.ok()) {
+    set_error(done.error());
+    if (upstream_->read_side() == ReadSide::reset) take_failure();
+  }
   co_return done;
 }
 
 void HopStream::abort(Error reason) noexcept {
-  if (!why_) why_ = Error(reason).on(Error::Side::downstream);
+  // A relay that lets go of us after its client finished and left; see Relay::outlive().
+  if (reason.kind == Error::Kind::cancelled && reason.side != Error::Side::us && write_side() == WriteSide::finished)
+    parted_ = true;
+  const bool over = read_side() == ReadSide::ended && write_side() == WriteSide::finished;
+  if (!why_ && !parted_ && !over) why_ = Error(reason).on(Error::Side::downstream);
   set_error(reason);
   set_read_side(ReadSide::reset);
   set_write_side(WriteSide::refused);
@@ -99,16 +110,23 @@ void HopStream::abort(const Error& reason) noexcept {
   if (upstream_) upstream_->abort(reason);
 }
 
-void HopStream::on_reset(ResetObserver* observer) { observer_ = observer; }
+void HopStream::on_reset(ResetObserver* observer) {
+  observer_ = observer;
+  if (observer_ != nullptr && upstream_reset_ && read_side() != ReadSide::reset)
+    std::exchange(observer_, nullptr)->on_stream_reset(*this);
+}
 
+// No failure yet: bytes and an end may stand before it, and whoever reads or writes meets it.
 void HopStream::on_stream_reset(Stream& /*stream*/) noexcept {
-  take_failure();
+  upstream_reset_ = true;
+  set_error(upstream_->error());
   if (ResetObserver* observer = std::exchange(observer_, nullptr)) observer->on_stream_reset(*this);
 }
 
 void HopStream::expired(void* context, const Error& reason) noexcept {
   auto& self = *static_cast<HopStream*>(context);
-  if (!self.why_) self.why_ = reason;
+  // The timers of all hops may be due at once; then each says so, whoever came first.
+  if (!self.why_ || self.why_.kind == Error::Kind::timeout) self.why_ = reason;
   self.upstream_->abort(reason);
 }
 

@@ -45,6 +45,8 @@ class HopStream final : public Stream, private ResetObserver, private Connection
   std::optional<Flow> flow_;
   ResetObserver* observer_ = nullptr;
   Error why_;
+  bool upstream_reset_ = false;
+  bool parted_ = false;  // let go of after our direction had ended
 };
 
 }  // namespace tunnel::proxy

@@ -6,31 +6,9 @@
 #include "base/log.hpp"
 #include "http/sniff.hpp"
 #include "proxy/forward.hpp"
+#include "proxy/session.hpp"
 
 namespace tunnel::proxy {
-namespace {
-
-// Gives up what is done for a request when its client resets it.
-class ClientWatch final : public ResetObserver {
- public:
-  ClientWatch(http::ServerExchange& exchange, Cancel& cancel) : exchange_(exchange), cancel_(cancel) {
-    exchange.on_reset(this);
-  }
-  ClientWatch(const ClientWatch&) = delete;
-  ClientWatch& operator=(const ClientWatch&) = delete;
-  ~ClientWatch() { stop(); }
-  void stop() { exchange_.on_reset(nullptr); }
-  void on_stream_reset(Stream& stream) noexcept override {
-    cancel_.cancel(Error(stream.error()).on(Error::Side::downstream));
-  }
-
- private:
-  http::ServerExchange& exchange_;
-  Cancel& cancel_;
-};
-
-}  // namespace
-
 HttpConnection::HttpConnection(HttpProxy& proxy, StreamPtr stream, ConnectionInfo info)
     : Connection(proxy.environment().connections),
       proxy_(proxy),
@@ -118,11 +96,12 @@ Task<void> HttpConnection::answer(http::ServerExchange& exchange, AccessRecord& 
     record.cluster = action->cluster;
     co_return co_await terminate(exchange, *proxy_.environment().clusters.at(action->cluster), record);
   }
-  record.cluster = std::get<plan::Forward>(route->action).cluster;
+  const std::string& cluster = std::get<plan::Forward>(route->action).cluster;
+  record.cluster = cluster;
   Cancel cancel(proxy_.context().loop);
   ClientWatch watch(exchange, cancel);
   ConnectRequest request{info_, cancel};
-  Task<Forwarded> forwarding = forward(proxy_, *proxy_.environment().clusters.at(record.cluster), exchange, request);
+  Task<Forwarded> forwarding = forward(proxy_, *proxy_.environment().clusters.at(cluster), exchange, request);
   Forwarded result = co_await forwarding;
   watch.stop();
   record.upstream = std::move(result.upstream);
@@ -154,8 +133,9 @@ Task<void> HttpConnection::respond(http::ServerExchange& exchange, const plan::R
 
 Task<void> HttpConnection::refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record) {
   record.error = reason;
-  log::info("{} {} {} {}: {}", proxy_.plan().name, info_.downstream, log::escape(record.method),
-            log::escape(record.authority), log::escape(reason.text()));
+  if (reason.side != Error::Side::downstream)
+    log::info("{} {} {} {}: {}", proxy_.plan().name, info_.downstream, log::escape(record.method),
+              log::escape(record.authority), log::escape(reason.text()));
   http::StatusAnswer told = http::status_answer(reason);
   co_await say(exchange, std::move(told), record);
 }

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "stream/user_space_pair.hpp"
+#include "proxy/session.hpp"
 
 namespace tunnel::proxy {
 namespace {
@@ -35,37 +35,25 @@ Task<void> send_back(StreamPtr stream) {
 
 }  // namespace
 
-void SimpleHandler::accepted(StreamPtr stream, ConnectionInfo info) {
-  spawn(serve(std::move(stream), std::move(info)));
-}
+void SimpleHandler::accepted(StreamPtr stream, ConnectionInfo info) { serve(std::move(stream), info); }
 
 Task<Result<SimpleHandler::Opened>> SimpleHandler::open(ConnectRequest& request) {
   auto [near, far] = make_pair();
-  spawn(serve(std::move(far), request.info));
+  serve(std::move(far), request.info);
   co_return Opened{std::move(near), ""};
 }
 
 // Relayed to a pair whose far end echoes or drops: limits, timers and the log line are then those of any other
 // connection.
-Task<void> SimpleHandler::serve(StreamPtr stream, ConnectionInfo info) {
-  const Admission admission(*this, info);
-  RelayedConnection connection(environment(), info.downstream);
-  AccessRecord record = start_record(AccessRecord::Kind::connection, info);
-  record.upstream = echo_ ? "echo:" : "discard:";
-  if (admission.refusal()) {
-    stream->abort(admission.refusal());
-    finish_record(record, nullptr, admission.refusal());
-    co_return;
-  }
+void SimpleHandler::serve(StreamPtr stream, const ConnectionInfo& info) {
+  auto session = std::make_unique<Session>(*this, info);
+  session->record.upstream = echo_ ? "echo:" : "discard:";
+  session->downstream = std::move(stream);
+  if (session->admission.refusal()) return session->fail(session->admission.refusal());
   auto [near, far] = make_pair();
+  session->upstream = std::move(near);
   spawn(echo_ ? send_back(std::move(far)) : drop_all(std::move(far)));
-  Relay relay(context(), tunnel_timeouts(), *stream, *near);
-  connection.relaying(&relay);
-  const RelayEnd end = co_await relay.run();
-  connection.relaying(nullptr);
-  near.reset();
-  stream.reset();
-  finish_record(record, &relay.flow(), end.error);
+  spawn(relay(std::move(session)));
 }
 
 }  // namespace tunnel::proxy

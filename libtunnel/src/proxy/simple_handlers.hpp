@@ -13,7 +13,7 @@ class SimpleHandler final : public Handler {
   Task<Result<Opened>> open(ConnectRequest& request) override;
 
  private:
-  Task<void> serve(StreamPtr stream, ConnectionInfo info);
+  void serve(StreamPtr stream, const ConnectionInfo& info);
   bool echo_;
 };
 

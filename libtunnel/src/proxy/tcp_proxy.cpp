@@ -7,23 +7,6 @@
 #include "proxy/hop_stream.hpp"
 
 namespace tunnel::proxy {
-namespace {
-
-// A hop relayed over a pair: what HopStream is without one. Owns itself until both directions have ended.
-Task<void> relay_hop(Handler& handler, std::unique_ptr<Handler::Admission> admission, AccessRecord record,
-                     StreamPtr near, StreamPtr upstream) {
-  RelayedConnection connection(handler.environment(), record.downstream_local);
-  Relay relay(handler.context(), handler.tunnel_timeouts(), *near, *upstream);
-  connection.relaying(&relay);
-  const RelayEnd end = co_await relay.run();
-  connection.relaying(nullptr);
-  upstream.reset();
-  near.reset();
-  handler.finish_record(record, &relay.flow(), end.error);
-  admission.reset();
-}
-
-}  // namespace
 
 TcpProxy::TcpProxy(Environment& environment, const plan::Listener& plan)
     : Handler(environment, plan),
@@ -43,36 +26,33 @@ Task<Result<Cluster::Dialed>> TcpProxy::connect_upstream(ConnectRequest& request
   co_return connected;
 }
 
+std::unique_ptr<Session> TcpProxy::start_session(const ConnectionInfo& info) {
+  auto session = std::make_unique<Session>(*this, info);
+  session->record.cluster = settings_.cluster;
+  if (settings_.tunnel) session->record.authority = settings_.tunnel->target;
+  return session;
+}
+
 Task<void> TcpProxy::serve(StreamPtr downstream, ConnectionInfo info) {
-  const Admission admission(*this, info);
-  RelayedConnection connection(environment(), info.downstream);
-  AccessRecord record = start_record(AccessRecord::Kind::connection, info);
-  record.cluster = settings_.cluster;
-  if (settings_.tunnel) record.authority = settings_.tunnel->target;
-  if (admission.refusal()) {
-    downstream->abort(admission.refusal());
-    finish_record(record, nullptr, admission.refusal());
-    co_return;
-  }
-  downstream->on_reset(&connection);
-  ConnectRequest request{std::move(info), connection.cancel()};
+  std::unique_ptr<Session> session = start_session(info);
+  session->downstream = std::move(downstream);
+  if (session->admission.refusal()) co_return session->fail(session->admission.refusal());
+  Cancel cancel(context().loop);
+  ClientWatch watch(*session->downstream, cancel);
+  session->connecting = &cancel;
+  ConnectRequest request{std::move(info), cancel};
   Task<Result<Cluster::Dialed>> connecting = connect_upstream(request);
   Result<Cluster::Dialed> upstream = co_await connecting;
-  downstream->on_reset(nullptr);
+  session->connecting = nullptr;
+  watch.stop();
   if (!upstream.ok()) {
-    log::info("{} {}: {}", plan().name, record.downstream_remote, log::escape(upstream.error().text()));
-    downstream->abort(upstream.error());
-    finish_record(record, nullptr, upstream.error());
-    co_return;
+    if (upstream.error().side != Error::Side::downstream)
+      log::info("{} {}: {}", plan().name, session->record.downstream_remote, log::escape(upstream.error().text()));
+    co_return session->fail(upstream.error());
   }
-  record.upstream = upstream->address;
-  Relay relay(context(), tunnel_timeouts(), *downstream, *upstream->stream);
-  connection.relaying(&relay);
-  const RelayEnd end = co_await relay.run();
-  connection.relaying(nullptr);
-  upstream->stream.reset();  // a hop behind us writes its line first
-  downstream.reset();
-  finish_record(record, &relay.flow(), end.error);
+  session->record.upstream = std::move(upstream->address);
+  session->upstream = std::move(upstream->stream);
+  spawn(relay(std::move(session)));
 }
 
 Task<Result<TcpProxy::Opened>> TcpProxy::open(ConnectRequest& request) {
@@ -99,23 +79,23 @@ Task<Result<TcpProxy::Opened>> TcpProxy::open_record(ConnectRequest& request) {
 }
 
 Task<Result<TcpProxy::Opened>> TcpProxy::open_pair(ConnectRequest& request) {
-  auto admission = std::make_unique<Admission>(*this, request.info);
-  AccessRecord record = start_record(AccessRecord::Kind::connection, request.info);
-  record.cluster = settings_.cluster;
-  if (settings_.tunnel) record.authority = settings_.tunnel->target;
-  if (admission->refusal()) {
-    finish_record(record, nullptr, admission->refusal());
-    co_return admission->refusal();
+  // In the list while it connects, as a record is; whoever asked cancels it.
+  std::unique_ptr<Session> session = start_session(request.info);
+  if (session->admission.refusal()) {
+    session->fail(session->admission.refusal());
+    co_return session->admission.refusal();
   }
   Task<Result<Cluster::Dialed>> connecting = connect_upstream(request);
   Result<Cluster::Dialed> upstream = co_await connecting;
   if (!upstream.ok()) {
-    finish_record(record, nullptr, upstream.error());
+    session->fail(upstream.error());
     co_return upstream.error();
   }
-  record.upstream = upstream->address;
+  session->record.upstream = upstream->address;
+  session->upstream = std::move(upstream->stream);
   auto [near, far] = make_pair();
-  spawn(relay_hop(*this, std::move(admission), std::move(record), std::move(far), std::move(upstream->stream)));
+  session->downstream = std::move(far);
+  spawn(relay(std::move(session)));
   co_return Opened{std::move(near), std::move(upstream->address)};
 }
 

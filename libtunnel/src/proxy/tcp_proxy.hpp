@@ -3,7 +3,7 @@
 // internal listener it answers a connect with its own upstream stream and a record (no pair, no pump: a hop costs a
 // record), or, with force_pairs, with a user-space pair it relays; nothing observable differs.
 #pragma once
-#include "proxy/handler.hpp"
+#include "proxy/session.hpp"
 
 namespace tunnel::proxy {
 
@@ -14,6 +14,7 @@ class TcpProxy final : public Handler {
   Task<Result<Opened>> open(ConnectRequest& request) override;
 
  private:
+  std::unique_ptr<Session> start_session(const ConnectionInfo& info);
   Task<void> serve(StreamPtr downstream, ConnectionInfo info);
   Task<Result<Cluster::Dialed>> connect_upstream(ConnectRequest& request);
   Task<Result<Opened>> open_record(ConnectRequest& request);

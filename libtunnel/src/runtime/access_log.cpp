@@ -46,14 +46,14 @@ using Pairs = std::vector<std::pair<std::string_view, std::string>>;
 
 // The fields both machine formats share, in order; empty ones are left out.
 Pairs fields_of(const AccessRecord& record) {
-  Pairs pairs{{"time", timestamp(record.start)}, {"listener", record.listener}, {"protocol", record.protocol}};
+  Pairs pairs{{"time", timestamp(record.start)}, {"listener", std::string(record.listener)}, {"protocol", std::string(record.protocol)}};
   const auto add = [&pairs](std::string_view key, std::string value) {
     if (!value.empty()) pairs.emplace_back(key, std::move(value));
   };
   add("downstream", log::escape(record.downstream_remote));
   add("local", log::escape(record.downstream_local));
   add("upstream", log::escape(record.upstream));
-  add("cluster", record.cluster);
+  add("cluster", std::string(record.cluster));
   add("method", log::escape(record.method));
   add("authority", log::escape(record.authority));
   add("path", log::escape(record.path));
@@ -88,6 +88,13 @@ std::string format_logfmt(const AccessRecord& record) {
                             record.duration.count());
 }
 
+// Within the quotes of a text line a quote of the peer's must not look like their end.
+std::string escape_quoted(std::string_view bytes) {
+  std::string text = log::escape(bytes);
+  for (std::size_t at = text.find('"'); at != std::string::npos; at = text.find('"', at)) text.replace(at, 1, "\\x22");
+  return text;
+}
+
 std::string format_text(const AccessRecord& record) {
   std::string line =
       fmt::format("{} {} {} -> {}", timestamp(record.start), record.listener, log::escape(record.downstream_remote),
@@ -95,8 +102,8 @@ std::string format_text(const AccessRecord& record) {
   if (record.kind == AccessRecord::Kind::connection) {
     line += record.authority.empty() ? " TCP" : fmt::format(" TCP in CONNECT {}", log::escape(record.authority));
   } else {
-    line += fmt::format(" \"{}{}{}{} {}\" {}", log::escape(record.method), record.method.empty() ? "-" : " ",
-                        log::escape(record.authority), log::escape(record.path), record.protocol, record.status);
+    line += fmt::format(" \"{}{}{}{} {}\" {}", escape_quoted(record.method), record.method.empty() ? "-" : " ",
+                        escape_quoted(record.authority), escape_quoted(record.path), record.protocol, record.status);
   }
   line += fmt::format(" received {} sent {} in {:.3f} ms: {}", record.bytes_received, record.bytes_sent,
                       static_cast<double>(record.duration.count()) / 1000.0, outcome(record.error));

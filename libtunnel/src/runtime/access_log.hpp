@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -43,7 +44,7 @@ class AccessLog final : public RecordSink {
 
   plan::LogFormat format_;
   std::map<std::string, File> files_;  // by path
-  std::map<std::string, File*> by_listener_;
+  std::map<std::string, File*, std::less<>> by_listener_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

@@ -5,7 +5,8 @@
 
 namespace tunnel {
 
-// What travels down with every attempt to connect. Whoever waits on the way watches `cancel` and returns its reason at once.
+// What travels down with every attempt to connect. Whoever waits on the way watches `cancel` and returns its reason at
+// once.
 struct ConnectRequest {
   ConnectionInfo info;  // of the connection on whose behalf this is
   Cancel& cancel;

@@ -6,12 +6,16 @@
 namespace tunnel {
 namespace {
 
-constexpr std::size_t kReadBytes = 65536;
+// More than a socket gives at once, so that what an HTTP/2 stream has queued leaves in one write.
+constexpr std::size_t kReadBytes = 262144;
 constexpr std::size_t kTurnBytes = 262144;
 constexpr int kTurnRounds = 16;
 // A sink that refuses more ends nothing: what the source still sends is read and dropped, up to this, while answers
 // flow.
 constexpr std::size_t kDiscardBytes = 65536;
+
+// What outlive() tells the next relay: nothing went wrong, but nobody is left.
+bool is_parting(const Error& error) { return error.kind == Error::Kind::cancelled && error.side != Error::Side::us; }
 
 }  // namespace
 
@@ -90,12 +94,19 @@ Task<RelayEnd> Relay::run() {
 
 Task<void> Relay::run_direction(Direction direction) {
   PumpEnd end = co_await pump(source(direction), sink(direction), flow_, direction);
+  co_await end_direction(direction, std::move(end));
+}
+
+// Not inlined: what an end needs would else be part of every frame that waits for one.
+[[gnu::noinline]] Task<void> Relay::end_direction(Direction direction, PumpEnd end) {
   const auto index = static_cast<std::size_t>(direction);
+  const auto other_done = [this, direction] { return done_[static_cast<std::size_t>(opposite(direction))]; };
   switch (end.reason) {
     case PumpEnd::Reason::ended: {
       flow_.ended(direction);
       Result<void> finished = co_await sink(direction).shutdown_write();
-      (void)finished.ok();  // a sink that is gone tells the pump that reads from it
+      // A sink that is gone tells the pump that reads from it; if that one has ended in order the sink was reset since.
+      if (!finished.ok() && other_done() && sink(direction).read_side() != ReadSide::ended) fail(finished.error());
       done_[index] = true;
       changed_.set();
       if (source(direction).write_side() == WriteSide::refused) source_gone_[index] = true;
@@ -106,16 +117,19 @@ Task<void> Relay::run_direction(Direction direction) {
       co_await pass_reset(direction,
                           end.error.on(direction == Direction::up ? Error::Side::downstream : Error::Side::upstream));
       break;
+    case PumpEnd::Reason::write_refused:
+      source_is_gone(opposite(direction));
+      if (!source_reset_[static_cast<std::size_t>(opposite(direction))] || !other_done()) {
+        co_await discard(direction);
+        break;
+      }
+      [[fallthrough]];
     case PumpEnd::Reason::write_failed:
       // The other pump reads from the stream that failed and passes the reset on behind the bytes it still has; if it
       // has already ended it sees to the rest, see outlive().
-      if (done_[static_cast<std::size_t>(opposite(direction))])
+      if (other_done())
         fail(end.error.on(direction == Direction::up ? Error::Side::upstream : Error::Side::downstream));
       source_is_gone(opposite(direction));
-      break;
-    case PumpEnd::Reason::write_refused:
-      source_is_gone(opposite(direction));
-      co_await discard(direction);
       break;
   }
   done_[index] = true;
@@ -124,24 +138,33 @@ Task<void> Relay::run_direction(Direction direction) {
 
 // `direction` has ended in order and its end was passed on. As long as its source takes bytes the other direction may
 // run for ever. A source that takes none has closed or gone: the other direction has nowhere to go, but its sender is
-// not reset before it had the time to read to the end and to leave by itself.
+// not reset before it had the time to read to the end and to leave by itself. After a reset it is, once it has it all.
 Task<void> Relay::outlive(Direction direction) {
   const auto index = static_cast<std::size_t>(direction);
   const auto other = static_cast<std::size_t>(opposite(direction));
   while (!done_[other] && !source_gone_[index]) co_await changed_.wait();
   if (done_[other] && !end_.error) co_return;
   Stream& to = sink(direction);
-  const Duration patience = end_.error ? flow_.timeouts().reset_flush : flow_.timeouts().half_close;
+  const Error::Side side = direction == Direction::up ? Error::Side::downstream : Error::Side::upstream;
+  const bool given_up = end_.error && !source_reset_[index];
+  const Duration patience = given_up ? flow_.timeouts().reset_flush : flow_.timeouts().half_close;
   Result<void> flushed = co_await to.flush(to.loop().now() + patience);
   if (!flushed.ok()) fail(flushed.error());
+  if (source_reset_[index]) {
+    Error reason = source(direction).error();
+    fail(reason.on(side));
+  }
   if (!end_.error) {
-    linger_.arm_after(flow_.context().limits.linger_time);
-    while (!done_[other] && !linger_over_ && !end_.error) co_await changed_.wait();
-    if (done_[other]) co_return;
-    flow_.context().counters.add(Counter::linger_cut);
+    // A relay before us that parts has lingered: waiting again would add up over the hops of a chain.
+    if (!is_parting(source(direction).error())) {
+      linger_.arm_after(flow_.context().limits.linger_time);
+      while (!done_[other] && !linger_over_ && !end_.error) co_await changed_.wait();
+      if (done_[other]) co_return;
+      flow_.context().counters.add(Counter::linger_cut);
+    }
     parting_ = true;
   }
-  to.abort(end_.error ? end_.error : Error(Error::Kind::closed, "the other side has closed"));
+  to.abort(end_.error ? end_.error : Error(Error::Kind::cancelled, "the other side has closed").on(side));
 }
 
 void Relay::source_is_gone(Direction direction) noexcept {
@@ -194,6 +217,11 @@ void Relay::on_stream_reset(Stream& stream) noexcept {
   // timer help.
   const Direction direction = &stream == &downstream_ ? Direction::up : Direction::down;
   flow_.source_reset(direction);
+  // A close, also one that another relay passes on, is an end for both sides and no failure.
+  const Error& why = stream.error();
+  const bool closed =
+      why.kind == Error::Kind::closed || (why.kind == Error::Kind::cancelled && why.side != Error::Side::us);
+  if (!closed && !is_parting(stream.error())) source_reset_[static_cast<std::size_t>(direction)] = true;
   source_is_gone(direction);
 }
 

@@ -50,6 +50,7 @@ class Relay final : private ResetObserver {
   Stream& source(Direction d) { return d == Direction::up ? downstream_ : upstream_; }
   Stream& sink(Direction d) { return d == Direction::up ? upstream_ : downstream_; }
   Task<void> run_direction(Direction direction);
+  Task<void> end_direction(Direction direction, PumpEnd end);
   Task<void> pass_reset(Direction direction, Error reason);
   Task<void> discard(Direction direction);
   Task<void> outlive(Direction direction);
@@ -65,9 +66,10 @@ class Relay final : private ResetObserver {
   Stream& upstream_;
   Flow flow_;
   RelayEnd end_;
-  std::array<bool, 2> done_{};         // the direction's task does nothing any more
-  std::array<bool, 2> source_gone_{};  // the direction's source takes nothing any more
-  Notify changed_;                     // of either
+  std::array<bool, 2> done_{};          // the direction's task does nothing any more
+  std::array<bool, 2> source_gone_{};   // the direction's source takes nothing any more
+  std::array<bool, 2> source_reset_{};  // and said so by a reset
+  Notify changed_;                      // of either
   Timer linger_;
   bool linger_over_ = false;
   bool parting_ = false;  // both ends are told all there was: what fails now is nobody's loss

@@ -122,27 +122,15 @@ Io SocketStream::fail_read(int number) {
 }
 
 void SocketStream::record_reset(int number) noexcept {
-  if (reset_ || aborted_) return;
-  if (number == EPIPE) {
-    // The peer had finished sending, then refused bytes of ours. What it sent, and its end, are still to be read.
-    refuse_write();
-    return;
-  }
-  reset_ = true;
+  if (reset_ || refused_ || aborted_) return;
+  // EPIPE: the peer had finished sending and reset us only then. What it sent, and its end, are still to be read.
+  (number == EPIPE ? refused_ : reset_) = true;
   ready_.readable = ready_.writable = true;
   if (number == ETIMEDOUT) counters_.add(Counter::keepalive_timeouts);
-  set_error(error_from_errno(number));
+  set_error(error_from_errno(number == EPIPE ? ECONNRESET : number));
   if (write_side() == WriteSide::open) set_write_side(WriteSide::refused);
   if (flushing_ != nullptr) flushing_->end();
   if (ResetObserver* observer = std::exchange(observer_, nullptr)) observer->on_stream_reset(*this);
-}
-
-void SocketStream::refuse_write() noexcept {
-  ready_.writable = true;
-  refused_ = true;
-  set_error(Error(Error::Kind::closed, "the peer has closed"));
-  if (write_side() == WriteSide::open) set_write_side(WriteSide::refused);
-  if (flushing_ != nullptr) flushing_->end();
 }
 
 void SocketStream::socket_error(void* context) noexcept {
@@ -238,7 +226,8 @@ void SocketStream::abort(Error reason) noexcept {
 
 void SocketStream::on_reset(ResetObserver* observer) {
   observer_ = observer;
-  if (observer_ != nullptr && reset_ && !aborted_) std::exchange(observer_, nullptr)->on_stream_reset(*this);
+  if (observer_ != nullptr && (reset_ || refused_) && !aborted_)
+    std::exchange(observer_, nullptr)->on_stream_reset(*this);
 }
 
 }  // namespace tunnel

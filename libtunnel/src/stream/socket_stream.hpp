@@ -34,7 +34,6 @@ class SocketStream final : public Stream {
   struct FlushWait;
   Io fail_read(int number);
   void record_reset(int number) noexcept;
-  void refuse_write() noexcept;
   static void socket_error(void* self) noexcept;
 
   Counters& counters_;
@@ -44,7 +43,7 @@ class SocketStream final : public Stream {
   FlushWait* flushing_ = nullptr;
   std::uint32_t read_bytes_;
   bool aborted_ = false;
-  bool refused_ = false;  // the peer takes no more, though it may have reset nothing we are to read
+  bool refused_ = false;  // reset after the peer's end: what it sent is whole
   bool reset_ = false;    // the kernel told us; recv may still have bytes, and then says "end"
 };
 

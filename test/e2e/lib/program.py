@@ -140,7 +140,7 @@ class Tool(Program):
         assert os.access(program, os.X_OK), f"{program} is missing: build it first"
         ports = ports_of(arguments) if listens is None else listens
         # What a pool keeps open for the next request is closed soon: then a gauge that is not 0 is a leak.
-        super().__init__(name, [*prefix, program, *(POOLS_EMPTY_SOON if ports else ()), *arguments], listens=ports, **options)
+        super().__init__(name, [*prefix, program, *(POOLS_EMPTY_SOON if ports and name != "fake" else ()), *arguments], listens=ports, **options)
         self.final = None  # its last answer to SIGUSR2, when nothing was open any more
 
     def usr2(self, seconds=5):

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// One connection whose bytes are relayed, from admission to its log line.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "proxy/handler.hpp"
+
+namespace tunnel::proxy {
+
+// In the list of connections while it lives: drain lets it go on, abort ends the connect or the relay.
+class Session final : public Connection {
+ public:
+  Session(Handler& of, const ConnectionInfo& info)
+      : Connection(of.environment().connections),
+        handler(of),
+        admission(of, info),
+        record(of.start_record(AccessRecord::Kind::connection, info)) {}
+  void drain() noexcept override {}
+  void abort(const Error& reason) noexcept override {
+    if (connecting != nullptr) connecting->cancel(reason);
+    if (relay != nullptr) relay->abort(reason);
+  }
+  std::string describe() const override { return record.downstream_remote; }
+  // There will be nothing to relay: the client is reset and the line says why.
+  void fail(const Error& reason) {
+    if (downstream) downstream->abort(reason);
+    handler.finish_record(record, nullptr, reason);
+  }
+
+  Handler& handler;
+  Handler::Admission admission;
+  AccessRecord record;
+  StreamPtr downstream;
+  StreamPtr upstream;
+  Cancel* connecting = nullptr;
+  Relay* relay = nullptr;
+};
+
+// Relays between the session's two streams, writes its line and ends it. A coroutine of its own, so that nothing that
+// was needed to connect is kept for the life of a connection.
+Task<void> relay(std::unique_ptr<Session> session);
+
+// Gives up what is done for a client when it resets its stream.
+class ClientWatch final : public ResetObserver {
+ public:
+  ClientWatch(Stream& stream, Cancel& cancel) : stream_(stream), cancel_(cancel) { stream.on_reset(this); }
+  ClientWatch(const ClientWatch&) = delete;
+  ClientWatch& operator=(const ClientWatch&) = delete;
+  ~ClientWatch() { stop(); }
+  void stop() { stream_.on_reset(nullptr); }
+  void on_stream_reset(Stream& stream) noexcept override {
+    cancel_.cancel(Error(stream.error()).on(Error::Side::downstream));
+  }
+
+ private:
+  Stream& stream_;
+  Cancel& cancel_;
+};
+
+}  // namespace tunnel::proxy
