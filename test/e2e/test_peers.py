@@ -236,11 +236,15 @@ def test_a_reset_of_the_origin_is_connect_error(t):
 
 @needs(peers.node_there)
 def test_a_cancelled_stream_resets_the_origin(t):
+    """Node ends its side and resets at once; an origin that goes on sending meets the reset."""
     def serve(connection):
         connection.recv(2)
         connection.sendall(b"x" * 1000)
-        connection.recv(1)
+        while connection.recv(1):
+            pass
+        while True:
+            connection.sendall(b"x" * 1000)
     origin = t.server(serve)
     peers.node_tunnel(topology.decap(t, origin.port), tcp(origin.port), "reset")
     origin.wait_ends(1)
-    assert origin.ends == ["ConnectionResetError"], origin.ends
+    assert origin.ends[0] in ("ConnectionResetError", "BrokenPipeError"), origin.ends

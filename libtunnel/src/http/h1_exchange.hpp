@@ -65,6 +65,7 @@ class ExchangeBase : public Interface, private ResetObserver {
  private:
   struct WriteGate;
   void on_stream_reset(Stream&) noexcept override {
+    this->set_error(transport_.error());
     if (ResetObserver* observer = std::exchange(observer_, nullptr)) observer->on_stream_reset(*this);
   }
 

@@ -24,10 +24,9 @@ StreamCore& Session::add_stream() {
 
 void Session::erase(StreamCore& core) noexcept {
   std::erase(arrived_, &core);
-  if (!core.is_closed()) {
-    --open_streams_;
-    if (core.id() != 0) nghttp2_session_set_stream_user_data(nghttp2_, core.id(), nullptr);
-  }
+  if (!core.is_closed()) --open_streams_;
+  // A closed one too: nghttp2 closes a stream whose request could not leave once more after it told us so.
+  if (core.id() != 0) nghttp2_session_set_stream_user_data(nghttp2_, core.id(), nullptr);
   streams_.erase(core.self);
   if (inside_)
     changed_ = true;

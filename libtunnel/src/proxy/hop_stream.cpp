@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace tunnel::proxy {
+namespace {
+
+bool is_parting(const Error& error) {
+  return error.kind == Error::Kind::cancelled && error.side != Error::Side::us;
+}
+
+}  // namespace
 
 HopStream::HopStream(Handler& handler, const ConnectionInfo& info)
     : Stream(handler.context().loop),
@@ -93,11 +100,15 @@ Task<Result<void>> HopStream::shutdown_write() {
 }
 
 void HopStream::abort(Error reason) noexcept {
-  // A relay that lets go of us after its client finished and left; see Relay::outlive().
-  if (reason.kind == Error::Kind::cancelled && reason.side != Error::Side::us && write_side() == WriteSide::finished)
-    parted_ = true;
+  // A relay that lets go of us after one side finished and left; see Relay::outlive().
+  if (is_parting(reason) && (write_side() == WriteSide::finished || read_side() == ReadSide::ended)) parted_ = true;
   const bool over = read_side() == ReadSide::ended && write_side() == WriteSide::finished;
-  if (!why_ && !parted_ && !over) why_ = Error(reason).on(Error::Side::downstream);
+  if (!why_ && !parted_ && !over) {
+    if (upstream_reset_ && upstream_->error().kind != Error::Kind::closed)
+      why_ = Error(upstream_->error()).on(Error::Side::upstream);
+    else
+      why_ = Error(reason).on(Error::Side::downstream);
+  }
   set_error(reason);
   set_read_side(ReadSide::reset);
   set_write_side(WriteSide::refused);

@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "proxy/handler.hpp"
 
@@ -44,17 +45,20 @@ Task<void> relay(std::unique_ptr<Session> session);
 // Gives up what is done for a client when it resets its stream.
 class ClientWatch final : public ResetObserver {
  public:
-  ClientWatch(Stream& stream, Cancel& cancel) : stream_(stream), cancel_(cancel) { stream.on_reset(this); }
+  ClientWatch(Stream& stream, Cancel& cancel) : stream_(&stream), cancel_(cancel) { stream.on_reset(this); }
   ClientWatch(const ClientWatch&) = delete;
   ClientWatch& operator=(const ClientWatch&) = delete;
   ~ClientWatch() { stop(); }
-  void stop() { stream_.on_reset(nullptr); }
+  // Once: afterwards the stream may have another observer, or be gone.
+  void stop() {
+    if (Stream* stream = std::exchange(stream_, nullptr)) stream->on_reset(nullptr);
+  }
   void on_stream_reset(Stream& stream) noexcept override {
     cancel_.cancel(Error(stream.error()).on(Error::Side::downstream));
   }
 
  private:
-  Stream& stream_;
+  Stream* stream_;
   Cancel& cancel_;
 };
 

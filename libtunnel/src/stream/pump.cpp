@@ -219,9 +219,8 @@ void Relay::on_stream_reset(Stream& stream) noexcept {
   flow_.source_reset(direction);
   // A close, also one that another relay passes on, is an end for both sides and no failure.
   const Error& why = stream.error();
-  const bool closed =
-      why.kind == Error::Kind::closed || (why.kind == Error::Kind::cancelled && why.side != Error::Side::us);
-  if (!closed && !is_parting(stream.error())) source_reset_[static_cast<std::size_t>(direction)] = true;
+  const bool closed = why.kind == Error::Kind::closed || is_parting(why);
+  if (!closed) source_reset_[static_cast<std::size_t>(direction)] = true;
   source_is_gone(direction);
 }
 

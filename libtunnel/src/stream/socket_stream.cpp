@@ -218,6 +218,7 @@ void SocketStream::abort(Error reason) noexcept {
   // Sends the RST at once and wakes the kernel's waiters; the descriptor's number stays ours until the destructor.
   sockaddr unspecified{};
   unspecified.sa_family = AF_UNSPEC;
+  // NOLINTNEXTLINE(bugprone-unused-return-value): if it fails there is no connection left to reset
   (void)::connect(fd_.get(), &unspecified, sizeof unspecified);
   ready_.readable = ready_.writable = true;
   ready_.wake();

@@ -244,7 +244,9 @@ TEST(Buffer, RandomOperationsAgainstStrings) {
         ASSERT_EQ(buffers[i].empty(), models[i].empty());
         // Held is never less than what is in it, and nothing is held by nothing.
         ASSERT_GE(buffers[i].capacity_held(), buffers[i].size());
-        if (models[i].empty()) ASSERT_EQ(buffers[i].capacity_held(), 0U);
+        if (models[i].empty()) {
+          ASSERT_EQ(buffers[i].capacity_held(), 0U);
+        }
       }
       if (step % 10 == 9)
         for (std::size_t i = 0; i < 3; ++i) {

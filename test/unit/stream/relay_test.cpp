@@ -404,8 +404,12 @@ TEST_P(Relaying, AFailureAtAnyOperation) {
       EXPECT_EQ(client.check.bytes(), 70'000U);
     }
     // An end only behind all the bytes.
-    if (server.ended) EXPECT_EQ(server.check.bytes(), 50'000U);
-    if (client.ended) EXPECT_EQ(client.check.bytes(), 70'000U);
+    if (server.ended) {
+      EXPECT_EQ(server.check.bytes(), 50'000U);
+    }
+    if (client.ended) {
+      EXPECT_EQ(client.check.bytes(), 70'000U);
+    }
     chain.client.reset();
     chain.server.reset();
     EXPECT_TRUE(world.gauges_are_zero());
@@ -455,8 +459,12 @@ TEST_P(Relaying, AnAbortAtAnyStep) {
       const PatternReceived server = at_server.value();
       const PatternReceived client = at_client.value();
       EXPECT_TRUE(server.check.intact() && client.check.intact());
-      if (server.ended) EXPECT_EQ(server.check.bytes(), 20'000U);
-      if (client.ended) EXPECT_EQ(client.check.bytes(), 30'000U);
+      if (server.ended) {
+        EXPECT_EQ(server.check.bytes(), 20'000U);
+      }
+      if (client.ended) {
+        EXPECT_EQ(client.check.bytes(), 30'000U);
+      }
     }
   }
 }
@@ -504,7 +512,9 @@ TEST_P(Relaying, Invariant22_ABusyPairGivesWayToOthers) {
   EXPECT_TRUE(all());
   EXPECT_GT(moved, before);
   // The busy pair's bytes meanwhile: a few turns of 256 KiB a round of the loop, not without bound.
-  if (GetParam() == 0) EXPECT_LT(moved - before, 20U * 1024 * 1024);
+  if (GetParam() == 0) {
+    EXPECT_LT(moved - before, 20U * 1024 * 1024);
+  }
   busy.relay().abort(Error(Kind::cancelled));
   for (auto& chain : quiet) chain->relay().abort(Error(Kind::cancelled));
   rest();
@@ -530,7 +540,9 @@ TEST_P(Relaying, ABusyPumpYieldsByBytesAndByRounds) {
     auto pumping = start(pump(*in.second, *out.first, flow, Direction::up));
     // A first turn of at most 256 KiB, then others have theirs.
     EXPECT_LE(flow.bytes(Direction::up), 262144U + 65536U);
-    if (piece > 1) EXPECT_LT(flow.bytes(Direction::up), total);
+    if (piece > 1) {
+      EXPECT_LT(flow.bytes(Direction::up), total);
+    }
     rest();
     EXPECT_EQ(flow.bytes(Direction::up), total);
     in.first->abort(Error(Kind::reset));

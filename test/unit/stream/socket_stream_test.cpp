@@ -238,7 +238,9 @@ TEST_F(Sockets, FlushWaitsUntilThePeerHasEverything) {
     Result<void> flushed;
     run(late(*stream, flushed));
     EXPECT_FALSE(flushed.ok());
-    if (!flushed.ok()) EXPECT_EQ(flushed.error().kind, Kind::timeout);
+    if (!flushed.ok()) {
+      EXPECT_EQ(flushed.error().kind, Kind::timeout);
+    }
   }
   std::thread reader([this, &got] {
     std::string piece(65536, '\0');

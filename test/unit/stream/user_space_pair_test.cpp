@@ -358,7 +358,9 @@ TEST_P(UserSpacePair, Invariant12_AWriterGoesOnAtHalfOnceACrossing) {
     const std::size_t ran = world.loop.run();
     posted += static_cast<int>(ran);
     // Above half the writer is left alone; just below it goes on.
-    if (read < 65536 / 2 - 16384) EXPECT_FALSE(writing.done()) << read;
+    if (read < 65536 / 2 - 16384) {
+      EXPECT_FALSE(writing.done()) << read;
+    }
     ASSERT_LE(read, 65536U / 2 + 16384) << "a lost wake-up";
   }
   EXPECT_EQ(posted, 1);
