@@ -166,6 +166,8 @@ man_check() { mandoc -T lint -W warning man/*.[1-9]; }
 part_lint() {
   one lint "layers: the check finds what it looks for" test/layers.py --self-test
   one lint "layers" test/layers.py
+  one lint "rules and their tests: the check finds what it looks for" test/rules_table.py --self-test
+  one lint "rules and their tests" test/rules_table.py
   one lint "format" format_check
   if compgen -G 'man/*.[1-9]' >/dev/null; then
     one lint "manual pages" man_check

@@ -63,7 +63,8 @@ TEST_P(Chain, CarriesBytesBothWaysAndEndsInOrder) {
   });
   EXPECT_EQ(outcome.seen, (Seen{"client 305000 end", "server 100000 end"}));
   ASSERT_EQ(outcome.records.size(), listeners());
-  for (const std::string& line : outcome.records) EXPECT_NE(line.find(" ok/0 100000/305000 "), std::string::npos) << line;
+  for (const std::string& line : outcome.records)
+    EXPECT_NE(line.find(" ok/0 100000/305000 "), std::string::npos) << line;
 }
 
 TEST_P(Chain, TheRecordsNameTheWay) {
@@ -203,7 +204,8 @@ TEST_P(Chain, IdleTimeoutRestartedByBytes) {
     EXPECT_GE(world.count(Counter::idle_timeouts), 1U);
   });
   EXPECT_EQ(outcome.seen, (Seen{"client 20 reset", "server 30 reset"}));
-  for (const std::string& line : outcome.records) EXPECT_NE(line.find(" timeout/0 30/20 310000 ms"), std::string::npos) << line;
+  for (const std::string& line : outcome.records)
+    EXPECT_NE(line.find(" timeout/0 30/20 310000 ms"), std::string::npos) << line;
 }
 
 TEST_P(Chain, HalfCloseTimeoutRestartedByBytes) {
@@ -265,20 +267,23 @@ TEST_P(Chain, BackPressureBoundsWhatIsHeld) {
 TEST_P(Chain, TheListenersOwnLimitRefusesByReset) {
   plan::Plan limited = plan();
   limited.listeners.front().max_connections = 2;
-  const Outcome outcome = both_ways(limited, [](World& world, Seen& seen) {
-    world.network.at(kServer);
-    auto first = world.client("front");
-    auto second = world.client("front");
-    auto third = world.client("front");
-    world.loop.run();
-    seen = {std::string(first->fate()), std::string(second->fate()), std::string(third->fate())};
-    EXPECT_EQ(world.count(Counter::listener_conns_refused), 1U);
-    first.reset();
-    world.loop.run();
-    auto fourth = world.client("front");
-    world.loop.run();
-    seen.emplace_back(fourth->fate());
-  }, CompareBytes::no);
+  const Outcome outcome = both_ways(
+      limited,
+      [](World& world, Seen& seen) {
+        world.network.at(kServer);
+        auto first = world.client("front");
+        auto second = world.client("front");
+        auto third = world.client("front");
+        world.loop.run();
+        seen = {std::string(first->fate()), std::string(second->fate()), std::string(third->fate())};
+        EXPECT_EQ(world.count(Counter::listener_conns_refused), 1U);
+        first.reset();
+        world.loop.run();
+        auto fourth = world.client("front");
+        world.loop.run();
+        seen.emplace_back(fourth->fate());
+      },
+      CompareBytes::no);
   EXPECT_EQ(outcome.seen, (Seen{"open", "open", "reset", "open"}));
 }
 
@@ -346,7 +351,8 @@ TEST_P(Chain, DrainResetsWhatDoesNotEnd) {
             std::to_string(draining.value())};
     EXPECT_EQ(world.open_gauges(), "");
   });
-  EXPECT_EQ(outcome.seen, (Seen{"client 0 reset", "client 0 reset", "server 0 reset", std::to_string(2 * listeners())}));
+  EXPECT_EQ(outcome.seen,
+            (Seen{"client 0 reset", "client 0 reset", "server 0 reset", std::to_string(2 * listeners())}));
   for (const std::string& line : outcome.records) EXPECT_NE(line.find(" shutdown/"), std::string::npos) << line;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The close matrix of rules.md 3.1 in memory: who closes how and when. The oracle is a direct pair: what the two ends see
-// over a chain must be what they see without one.
+// The close matrix of rules.md 3.1 in memory: who closes how and when. The oracle is a direct pair: what the two ends
+// see over a chain must be what they see without one.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -50,7 +50,8 @@ void close(Peer& peer, How how) {
 
 std::string saw(const char* who, const Peer& peer, bool exact) {
   EXPECT_TRUE(peer.pattern_intact());
-  return std::string(who) + " " + std::string(peer.fate()) + (exact ? " " + std::to_string(peer.received().size()) : "");
+  return std::string(who) + " " + std::string(peer.fate()) +
+         (exact ? " " + std::to_string(peer.received().size()) : "");
 }
 
 // Plays a cell between two ends, however they are connected, and notes what each saw.

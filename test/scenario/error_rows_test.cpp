@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows of rules.md 1.6 that tunnel_test.cpp has not: what a client of a proxy, and of a listener in front of one,
-// is told when limits, names inside the process, methods or the next proxy are the cause. Status and Proxy-Status
-// exactly.
+// Rows of rules.md 1.1, 1.2 and 1.6 beside those of tunnel_test.cpp and http_test.cpp: what a client of a proxy, and of
+// a listener in front of one, is told when limits, names inside the process, methods or the next proxy are the cause.
+// Status and Proxy-Status exactly.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -97,17 +97,16 @@ TEST_P(ErrorRow, ADeniedNameIsNotLookedUp) {
 // The name server's answer changes between the check and the connect of a careless proxy: here there is one answer.
 TEST_P(ErrorRow, ARebindingNameIsLookedUpOnceAndItsForbiddenAddressesAreDropped) {
   both_ways(test::tunnel_plan(GetParam()), [](World& world, Seen&) {
-    world.network.name("rebind.example.net", {"127.0.0.1", "203.0.113.7", "169.254.169.254"});
-    for (const char* place : {"127.0.0.1:80", "203.0.113.7:80", "169.254.169.254:80"}) world.network.at(place);
+    world.network.name("rebind.example.net", {"127.0.0.1", "93.184.216.34", "169.254.169.254"});
+    for (const char* place : {"127.0.0.1:80", "93.184.216.34:80", "169.254.169.254:80"}) world.network.at(place);
     HttpClient client(world, GetParam(), world.dial("decap"));
     Kept tunnel = open_tunnel(world, client, "rebind.example.net:80");
     EXPECT_EQ(tunnel.status, 200);
     EXPECT_EQ(world.network.resolved(), std::vector<std::string>{"rebind.example.net"});
-    EXPECT_EQ(world.network.at("203.0.113.7:80").attempts, 1U);
+    EXPECT_EQ(world.network.at("93.184.216.34:80").attempts, 1U);
     EXPECT_EQ(world.network.at("127.0.0.1:80").attempts, 0U);
     EXPECT_EQ(world.network.at("169.254.169.254:80").attempts, 0U);
     world.network.name("rebind.example.net", {"127.0.0.1"});
-    auto again = client.ask(test::connect_request("rebind.example.net:80"));
     HttpClient other(world, GetParam(), world.dial("decap"));
     auto first = other.ask(test::connect_request("rebind.example.net:80"));
     world.loop.run();
@@ -138,30 +137,9 @@ TEST_P(ErrorRow, TheLimitOfTheProcess) {
     EXPECT_EQ(world.network.at(kOrigin).peers.size(), 1U);
     // It cost the first one nothing.
     world.network.peer(kOrigin).send(1000);
+    world.loop.run();
     Buffer bytes;
-    EXPECT_EQ(world.network.at(kOrigin).peers.size(), 1U);
-    world.loop.run();
     EXPECT_EQ(live.exchange->try_read(bytes, 65536).bytes, 1000U);
-    live.exchange.reset();
-    world.loop.run();
-  });
-}
-
-TEST_P(ErrorRow, TheLimitOfAListener) {
-  plan::Plan plan = test::tunnel_plan(GetParam());
-  for (plan::Listener& listener : plan.listeners)
-    if (listener.name == "decap") listener.max_connections = 1;
-  both_ways(plan, [](World& world, Seen&) {
-    world.network.name("example.com", {"10.0.0.9"});
-    world.network.at(kOrigin);
-    HttpClient first(world, GetParam(), world.dial("decap"));
-    Kept live = open_tunnel(world, first, "example.com:80");
-    HttpClient second(world, GetParam(), world.dial("decap"));
-    auto refused = second.ask(test::connect_request("example.com:80"));
-    world.loop.run();
-    ASSERT_TRUE(refused.done());
-    EXPECT_EQ(told(refused.value()), "503 proxy-status: tunnel; error=connection_limit_reached retry-after: 1");
-    EXPECT_EQ(world.count(Counter::listener_conns_refused), 1U);
     live.exchange.reset();
     world.loop.run();
   });
@@ -214,19 +192,8 @@ TEST_P(ErrorRow, TheSeventeenthInternalConnect) {
   }
 }
 
-TEST_P(ErrorRow, AnotherMethod) {
-  both_ways(test::tunnel_plan(GetParam()), [](World& world, Seen&) {
-    HttpClient client(world, GetParam(), world.dial("decap"));
-    auto asking = client.ask(test::get("example.com"));
-    world.loop.run();
-    ASSERT_TRUE(asking.done());
-    EXPECT_EQ(told(asking.value()), "405 allow: CONNECT");
-    EXPECT_TRUE(world.network.resolved().empty());
-  });
-}
-
-TEST_P(ErrorRow, AnUpgradeIsNotServedAndReachesNobody) {
-  both_ways(test::tunnel_plan(GetParam()), [](World& world, Seen&) {
+TEST(UpgradeWithContent, IsNotServedAndReachesNobody) {
+  both_ways(test::tunnel_plan(plan::Http::h1), [](World& world, Seen&) {
     test::join_tunnel(world);
     world.network.at(kOrigin);
     HttpClient client(world, plan::Http::h1, world.dial("http"));
@@ -238,6 +205,20 @@ TEST_P(ErrorRow, AnUpgradeIsNotServedAndReachesNobody) {
     EXPECT_EQ(asking.value().head.status, 501);
     EXPECT_EQ(world.network.connects(), 0U);
   });
+}
+
+// Over HTTP/2 see H2Rules.BadConnectRequests.
+TEST(MalformedConnect, IsToldItsCauseAndClosed) {
+  for (const char* target : {"a:", "a:99999", "a", "u@a:1"}) {
+    World world(test::tunnel_plan(plan::Http::h1));
+    auto raw = world.client("decap");
+    raw->send_text("CONNECT " + std::string(target) + " HTTP/1.1\r\nhost: a\r\n\r\n");
+    world.loop.run();
+    EXPECT_TRUE(raw->received().starts_with("HTTP/1.1 400 ")) << raw->received();
+    EXPECT_NE(raw->received().find("\r\nproxy-status: tunnel; error=http_request_error\r\n"), std::string::npos);
+    EXPECT_NE(raw->received().find("\r\nconnection: close\r\n"), std::string::npos);
+    EXPECT_EQ(raw->fate(), "end");
+  }
 }
 
 // --- What the next proxy answers

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CONNECT tunnels between our own encap and decap, over HTTP/1.1 and HTTP/2, with and without internal hops before them.
+// CONNECT tunnels between our own encap and decap, over HTTP/1.1 and HTTP/2, with and without internal hops before
+// them.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -166,8 +167,8 @@ TEST_P(Tunnel, AGetThroughIt) {
     if (origin.requests().size() == 3) EXPECT_EQ(origin.requests()[2].path, "/hello?n=2");
     if (!origin.requests().empty()) EXPECT_EQ(origin.requests()[0].authority, "example.com");
   });
-  EXPECT_EQ(outcome.seen, (Seen{"200 hello through a tunnel", "200 hello through a tunnel",
-                                "200 hello through a tunnel", "1"}));
+  EXPECT_EQ(outcome.seen,
+            (Seen{"200 hello through a tunnel", "200 hello through a tunnel", "200 hello through a tunnel", "1"}));
 }
 
 TEST_P(Tunnel, EightMebibytesEachWayAtOnceThroughSmallBuffers) {
@@ -229,9 +230,9 @@ struct Refusal {
   std::string target;
   std::function<void(World&)> arrange;
   Duration takes;
-  std::uint16_t status;          // of decap
-  std::string proxy_status;      // of decap
-  std::uint16_t front_status;    // of encap's HTTP front
+  std::uint16_t status;        // of decap
+  std::string proxy_status;    // of decap
+  std::uint16_t front_status;  // of encap's HTTP front
   std::string front_proxy_status;
 };
 
@@ -272,30 +273,66 @@ TEST_P(RefusedTunnel, TellsEachClientTheCause) {
 std::vector<RefusalCase> refusal_cases() {
   const auto nothing = [](World&) {};
   const std::vector<Refusal> refusals{
-      {"NameDenied", "denied.example.org:80", nothing, {}, 403, "tunnel; error=http_request_denied", 502,
+      {"NameDenied",
+       "denied.example.org:80",
+       nothing,
+       {},
+       403,
+       "tunnel; error=http_request_denied",
+       502,
        "tunnel; error=http_request_denied; received-status=403"},
-      {"AddressDenied", "rebind.example.net:80",
-       [](World& world) { world.network.name("rebind.example.net", {"127.0.0.1"}); }, {}, 403,
-       "tunnel; error=destination_ip_prohibited", 502, "tunnel; error=destination_ip_prohibited; received-status=403"},
-      {"OwnPort", "10.9.9.9:9002",
-       [](World& world) { world.shared.own_addresses.push_back(*SocketAddress::from_literal("10.9.9.9", 9002)); }, {},
-       403, "tunnel; error=destination_ip_prohibited", 502,
+      {"AddressDenied",
+       "rebind.example.net:80",
+       [](World& world) { world.network.name("rebind.example.net", {"127.0.0.1"}); },
+       {},
+       403,
+       "tunnel; error=destination_ip_prohibited",
+       502,
        "tunnel; error=destination_ip_prohibited; received-status=403"},
-      {"NoSuchName", "nowhere.example.net:80", nothing, {}, 502, "tunnel; error=dns_error;rcode=\"NXDOMAIN\"", 502,
+      {"OwnPort",
+       "10.9.9.9:9002",
+       [](World& world) { world.shared.own_addresses.push_back(*SocketAddress::from_literal("10.9.9.9", 9002)); },
+       {},
+       403,
+       "tunnel; error=destination_ip_prohibited",
+       502,
+       "tunnel; error=destination_ip_prohibited; received-status=403"},
+      {"NoSuchName",
+       "nowhere.example.net:80",
+       nothing,
+       {},
+       502,
+       "tunnel; error=dns_error;rcode=\"NXDOMAIN\"",
+       502,
        "tunnel; error=dns_error; received-status=502"},
       {"SilentNameServer", "slow.example.net:80", [](World& world) { world.network.silent_name("slow.example.net"); },
        seconds(10), 504, "tunnel; error=dns_timeout", 502, "tunnel; error=dns_timeout; received-status=504"},
-      {"Refused", "example.com:80", nothing, {}, 502, "tunnel; error=connection_refused", 502,
+      {"Refused",
+       "example.com:80",
+       nothing,
+       {},
+       502,
+       "tunnel; error=connection_refused",
+       502,
        "tunnel; error=connection_refused; received-status=502"},
       {"ConnectTimeout", "example.com:80", [](World& world) { world.network.at(kOrigin).silent = true; }, seconds(10),
        504, "tunnel; error=connection_timeout", 502, "tunnel; error=connection_timeout; received-status=504"},
-      {"NoRoute", "example.com:80",
-       [](World& world) { world.network.at(kOrigin).refusal = Error(Error::Kind::unreachable, "no route"); }, {}, 502,
-       "tunnel; error=destination_ip_unroutable", 502,
+      {"NoRoute",
+       "example.com:80",
+       [](World& world) { world.network.at(kOrigin).refusal = Error(Error::Kind::unreachable, "no route"); },
+       {},
+       502,
+       "tunnel; error=destination_ip_unroutable",
+       502,
        "tunnel; error=destination_ip_unroutable; received-status=502"},
-      {"OutOfDescriptors", "example.com:80",
-       [](World& world) { world.network.at(kOrigin).refusal = Error(Error::Kind::internal, "EMFILE"); }, {}, 503,
-       "tunnel; error=proxy_internal_error", 502, "tunnel; error=proxy_internal_error; received-status=503"},
+      {"OutOfDescriptors",
+       "example.com:80",
+       [](World& world) { world.network.at(kOrigin).refusal = Error(Error::Kind::internal, "EMFILE"); },
+       {},
+       503,
+       "tunnel; error=proxy_internal_error",
+       502,
+       "tunnel; error=proxy_internal_error; received-status=503"},
   };
   std::vector<RefusalCase> cases;
   for (const Refusal& refusal : refusals)
@@ -323,8 +360,7 @@ TEST_P(Tunnel, ADeadProxyIsTheFrontsOwnCause) {
       seen.push_back(std::to_string(answer.head.status) + " " + answer.field("proxy-status"));
     }
   });
-  EXPECT_EQ(outcome.seen,
-            (Seen{"502 tunnel; error=connection_refused", "504 tunnel; error=connection_timeout"}));
+  EXPECT_EQ(outcome.seen, (Seen{"502 tunnel; error=connection_refused", "504 tunnel; error=connection_timeout"}));
 }
 
 }  // namespace

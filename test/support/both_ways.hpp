@@ -16,8 +16,8 @@ namespace tunnel::test {
 using Seen = std::vector<std::string>;
 using Scenario = std::function<void(World&, Seen&)>;
 
-// After a reset, how many bytes had passed which hop depends on how many of them it could hold (`no`); and when both ends
-// reset at once, who is called the cause depends on whom a hop heard of first (`seen_only`).
+// After a reset, how many bytes had passed which hop depends on how many of them it could hold (`no`); and when both
+// ends reset at once, who is called the cause depends on whom a hop heard of first (`seen_only`).
 enum class CompareBytes : std::uint8_t { no, yes, seen_only };
 
 struct Outcome {

@@ -17,10 +17,10 @@ namespace tunnel::test {
 class FakeNetwork final : public net::Network {
  public:
   struct Place {
-    Error refusal;         // kind none: accepts
-    Duration delay{};      // before it answers
-    bool silent = false;   // never answers
-    bool reading = true;   // peers made here read at once
+    Error refusal;                         // kind none: accepts
+    Duration delay{};                      // before it answers
+    bool silent = false;                   // never answers
+    bool reading = true;                   // peers made here read at once
     std::function<void(StreamPtr)> serve;  // takes the far end instead of a Peer
     std::vector<std::unique_ptr<Peer>> peers;
     std::size_t attempts = 0;

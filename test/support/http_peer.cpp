@@ -138,8 +138,7 @@ Task<void> reply(http::ServerExchange& exchange, std::uint16_t status, std::stri
   http::ResponseHead head;
   head.status = status;
   head.fields = std::move(fields);
-  Result<void> sent =
-      co_await exchange.respond(head, body.empty() ? http::Body::none() : http::Body::of(body.size()));
+  Result<void> sent = co_await exchange.respond(head, body.empty() ? http::Body::none() : http::Body::of(body.size()));
   if (!sent.ok() || body.empty()) co_return;
   Buffer buffer(body);
   Result<void> written = co_await exchange.write(buffer);

@@ -15,9 +15,9 @@ inline plan::Listener route_all(plan::Listener listener, const std::string& clus
   return listener;
 }
 
-// "tcp" (9000) and "http" (9001) in front, the first plain, the second parsing; `hops` internal listeners; "encap", which
-// asks "decap" (also on 9002) for a tunnel to example.com:80 over `version`; decap connects to what it is asked for:
-// example.com, *.example.net and 10.0.0.0/8, but never to denied.example.org.
+// "tcp" (9000) and "http" (9001) in front, the first plain, the second parsing; `hops` internal listeners; "encap",
+// which asks "decap" (also on 9002) for a tunnel to example.com:80 over `version`; decap connects to what it is asked
+// for: example.com, *.example.net and 10.0.0.0/8, but never to denied.example.org.
 inline plan::Plan tunnel_plan(plan::Http version, unsigned hops = 0, const std::string& target = "example.com:80") {
   plan::Plan plan;
   const std::string first = hops == 0 ? "encap" : "hop1";

@@ -83,6 +83,7 @@ std::optional<ReceivedHead::Refusal> ReceivedHead::take_request(http::RequestHea
   if (into.authority.empty() && host_) into.authority = std::move(*host_);
   if (into.authority.empty()) return Refusal{400, "neither :authority nor host"};
   if (!http::is_host(into.authority)) return Refusal{400, "not an authority"};
+  if (!http::is_target(into.path)) return Refusal{400, "invalid characters in :path"};
   return std::nullopt;
 }
 

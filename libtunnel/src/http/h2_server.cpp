@@ -6,6 +6,7 @@
 #include "http/date.hpp"
 #include "http/exchange.hpp"
 #include "http/h2_exchange.hpp"
+#include "http/status_error.hpp"
 
 namespace tunnel::h2 {
 namespace {
@@ -117,9 +118,9 @@ class Server final : public http::ServerConnection, private Session::Role {
       const ReceivedHead::Refusal refusal = *core.refusal;
       handler_.rejected("HTTP/2", refusal.status, refusal.reason);
       ServerStream exchange(session_, core);
-      http::ResponseHead head;
-      head.status = refusal.status;
-      Task<Result<void>> responding = exchange.respond(head, http::Body::none());
+      const Error reason = Error(Error::Kind::protocol, refusal.reason).with(refusal.status, "http_request_error");
+      const http::StatusAnswer answer = http::status_answer(reason);
+      Task<Result<void>> responding = exchange.respond(answer.head, http::Body::none());
       Result<void> responded = co_await responding;
       (void)responded.ok();  // a peer that is gone needs no answer
     }

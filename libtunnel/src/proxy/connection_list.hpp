@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/loop.hpp"
@@ -30,6 +31,7 @@ class Connection {
   ConnectionList& list_;
   Connection* next_ = nullptr;
   Connection* previous_ = nullptr;
+  bool aborted_ = false;
 };
 
 class ConnectionList {
@@ -38,7 +40,7 @@ class ConnectionList {
   bool empty() const { return first_ == nullptr; }
   std::size_t size() const { return size_; }
   void drain() noexcept;
-  // Returns how many there were.
+  // May be repeated; returns how many were told for the first time.
   std::size_t abort(const Error& reason) noexcept;
   // Set whenever the last connection went.
   Notify& became_empty() { return empty_; }
@@ -75,8 +77,11 @@ inline void ConnectionList::drain() noexcept {
 }
 
 inline std::size_t ConnectionList::abort(const Error& reason) noexcept {
-  const std::size_t count = size_;
-  for_each([&reason](Connection& connection) { connection.abort(reason); });
+  std::size_t count = 0;
+  for_each([&](Connection& connection) {
+    if (!std::exchange(connection.aborted_, true)) ++count;
+    connection.abort(reason);
+  });
   return count;
 }
 

@@ -11,6 +11,7 @@
 #include "base/access_record.hpp"
 #include "base/address.hpp"
 #include "base/context.hpp"
+#include "base/log_merger.hpp"
 #include "net/internal_registry.hpp"
 #include "net/network.hpp"
 #include "proxy/connection_list.hpp"
@@ -34,6 +35,7 @@ struct Environment {
   RecordSink& records;
   Shared& shared;
   ConnectionList& connections;
+  log::Merger& refusals;     // the lines about them
   bool force_pairs = false;  // internal hops are always user-space pairs, never a record
   bool draining = false;
   std::map<std::string, std::unique_ptr<Cluster>> clusters = {};

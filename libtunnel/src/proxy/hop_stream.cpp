@@ -6,9 +6,7 @@
 namespace tunnel::proxy {
 namespace {
 
-bool is_parting(const Error& error) {
-  return error.kind == Error::Kind::cancelled && error.side != Error::Side::us;
-}
+bool is_parting(const Error& error) { return error.kind == Error::Kind::cancelled && error.side != Error::Side::us; }
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/http_connection.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.hpp"
@@ -9,12 +10,34 @@
 #include "proxy/session.hpp"
 
 namespace tunnel::proxy {
+namespace {
+
+// What an aborted connection does to a connect and to a tunnel of its exchanges: resetting the exchange alone would
+// leave the other side to timers.
+struct PassOn {
+  Cancel& from;
+  Cancel& to;
+  static void call(void* self) noexcept {
+    static_cast<PassOn*>(self)->to.cancel(static_cast<PassOn*>(self)->from.reason());
+  }
+};
+struct CutRelay {
+  Cancel& from;
+  Relay& relay;
+  static void call(void* self) noexcept {
+    static_cast<CutRelay*>(self)->relay.abort(static_cast<CutRelay*>(self)->from.reason());
+  }
+};
+
+}  // namespace
+
 HttpConnection::HttpConnection(HttpProxy& proxy, StreamPtr stream, ConnectionInfo info)
     : Connection(proxy.environment().connections),
       proxy_(proxy),
       admission_(proxy, info),
       stream_(std::move(stream)),
       info_(std::move(info)),
+      aborted_(proxy.context().loop),
       draining_(proxy.environment().draining) {}
 
 Task<void> HttpConnection::run() {
@@ -35,10 +58,12 @@ Task<void> HttpConnection::run() {
   }
   http::ServerOptions options;
   options.idle_timeout = proxy_.plan().idle_timeout;
+  // A connection over a limit is answered once, so that its client learns why, and closed. It may not wait for long.
+  if (admission_.refusal())
+    options.idle_timeout = std::min<Duration>(options.idle_timeout, proxy_.context().limits.head_time);
   server_ = h2 ? h2::make_server(proxy_.context(), *stream_, *this, options)
                : h1::make_server(proxy_.context(), *stream_, *this, options);
-  // A connection over a limit is answered once, so that its client learns why, and closed.
-  if (draining_ || admission_.refusal()) server_->drain();
+  if (draining_) server_->drain();
   co_await server_->run();
   log::debug("{} {} closed", proxy_.plan().name, info_.downstream);
 }
@@ -49,6 +74,7 @@ void HttpConnection::drain() noexcept {
 }
 
 void HttpConnection::abort(const Error& reason) noexcept {
+  aborted_.cancel(reason);
   if (server_)
     server_->abort(reason);
   else
@@ -78,7 +104,10 @@ Task<void> HttpConnection::serve(http::ServerExchange& exchange) {
 
 Task<void> HttpConnection::answer(http::ServerExchange& exchange, AccessRecord& record) {
   const http::RequestHead& head = exchange.request();
-  if (admission_.refusal()) co_return co_await refuse(exchange, admission_.refusal(), record);
+  if (admission_.refusal()) {
+    server_->drain();
+    co_return co_await refuse(exchange, admission_.refusal(), record);
+  }
   if (head.fields.contains("upgrade") || !head.protocol.empty())
     co_return co_await refuse_status(exchange, http::ResponseHead{501, {}}, record);
   const plan::Route* route = proxy_.route(head);
@@ -99,6 +128,8 @@ Task<void> HttpConnection::answer(http::ServerExchange& exchange, AccessRecord& 
   const std::string& cluster = std::get<plan::Forward>(route->action).cluster;
   record.cluster = cluster;
   Cancel cancel(proxy_.context().loop);
+  PassOn pass_on{aborted_, cancel};
+  const Cancel::Hook hook(aborted_, &PassOn::call, &pass_on);
   ClientWatch watch(exchange, cancel);
   ConnectRequest request{info_, cancel};
   Task<Forwarded> forwarding = forward(proxy_, *proxy_.environment().clusters.at(cluster), exchange, request);
@@ -134,8 +165,10 @@ Task<void> HttpConnection::respond(http::ServerExchange& exchange, const plan::R
 Task<void> HttpConnection::refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record) {
   record.error = reason;
   if (reason.side != Error::Side::downstream)
-    log::info("{} {} {} {}: {}", proxy_.plan().name, info_.downstream, log::escape(record.method),
-              log::escape(record.authority), log::escape(reason.text()));
+    proxy_.environment().refusals.info(
+        proxy_.plan().name + " " + std::string(to_string(reason.kind)),
+        fmt::format("{} {} {} {}: {}", proxy_.plan().name, info_.downstream, log::escape(record.method),
+                    log::escape(record.authority), log::escape(reason.text())));
   http::StatusAnswer told = http::status_answer(reason);
   co_await say(exchange, std::move(told), record);
 }
@@ -181,6 +214,8 @@ Task<Result<Cluster::Dialed>> HttpConnection::connect(const http::RequestHead& h
 
 Task<void> HttpConnection::terminate(http::ServerExchange& exchange, Cluster& cluster, AccessRecord& record) {
   Cancel cancel(proxy_.context().loop);
+  PassOn pass_on{aborted_, cancel};
+  const Cancel::Hook hook(aborted_, &PassOn::call, &pass_on);
   ClientWatch watch(exchange, cancel);
   ConnectRequest request{info_, cancel};
   Task<Result<Cluster::Dialed>> connecting = connect(exchange.request(), cluster, request);
@@ -195,6 +230,8 @@ Task<void> HttpConnection::terminate(http::ServerExchange& exchange, Cluster& cl
     co_return;
   }
   Relay relay(proxy_.context(), proxy_.tunnel_timeouts(), exchange, *upstream->stream);
+  CutRelay cut_relay{aborted_, relay};
+  const Cancel::Hook relay_hook(aborted_, &CutRelay::call, &cut_relay);
   const RelayEnd end = co_await relay.run();
   record.bytes_received = relay.flow().bytes(Direction::up);
   record.bytes_sent = relay.flow().bytes(Direction::down);

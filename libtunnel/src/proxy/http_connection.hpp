@@ -34,6 +34,7 @@ class HttpConnection final : public Connection, private http::ExchangeHandler {
   StreamPtr stream_;
   ConnectionInfo info_;
   std::unique_ptr<http::ServerConnection> server_;
+  Cancel aborted_;  // what exchanges wait for and relay ends with it
   bool draining_ = false;
 };
 

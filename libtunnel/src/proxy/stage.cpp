@@ -8,7 +8,8 @@ namespace tunnel::proxy {
 Stage::Stage(const Context& context, const plan::Plan& plan, net::Network& network, RecordSink& records, Shared& shared)
     : registry_(context),
       connections_(context.loop),
-      environment_{context, network, registry_, records, shared, connections_, plan.process.force_pairs},
+      refusals_(context.loop),
+      environment_{context, network, registry_, records, shared, connections_, refusals_, plan.process.force_pairs},
       pools_empty_(context.loop),
       deadline_(context.loop, [](void* self) noexcept { static_cast<Stage*>(self)->cut(); }, this) {
   for (const plan::Cluster& cluster : plan.clusters) {

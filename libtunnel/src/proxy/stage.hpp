@@ -35,6 +35,7 @@ class Stage {
 
   net::InternalRegistry registry_;
   ConnectionList connections_;
+  log::Merger refusals_;
   Environment environment_;
   Notify pools_empty_;
   std::vector<std::unique_ptr<Handler>> handlers_;

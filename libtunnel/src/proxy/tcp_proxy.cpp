@@ -47,7 +47,9 @@ Task<void> TcpProxy::serve(StreamPtr downstream, ConnectionInfo info) {
   watch.stop();
   if (!upstream.ok()) {
     if (upstream.error().side != Error::Side::downstream)
-      log::info("{} {}: {}", plan().name, session->record.downstream_remote, log::escape(upstream.error().text()));
+      environment().refusals.info(plan().name + " " + std::string(to_string(upstream.error().kind)),
+                                  fmt::format("{} {}: {}", plan().name, session->record.downstream_remote,
+                                              log::escape(upstream.error().text())));
     co_return session->fail(upstream.error());
   }
   session->record.upstream = std::move(upstream->address);

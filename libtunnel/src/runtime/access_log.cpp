@@ -46,7 +46,9 @@ using Pairs = std::vector<std::pair<std::string_view, std::string>>;
 
 // The fields both machine formats share, in order; empty ones are left out.
 Pairs fields_of(const AccessRecord& record) {
-  Pairs pairs{{"time", timestamp(record.start)}, {"listener", std::string(record.listener)}, {"protocol", std::string(record.protocol)}};
+  Pairs pairs{{"time", timestamp(record.start)},
+              {"listener", std::string(record.listener)},
+              {"protocol", std::string(record.protocol)}};
   const auto add = [&pairs](std::string_view key, std::string value) {
     if (!value.empty()) pairs.emplace_back(key, std::move(value));
   };

@@ -223,8 +223,9 @@ TEST(H2Exchange, SmallBodyBehindAnEarlyAnswerIsDrainedNotReset) {
   EXPECT_EQ(h2.client->active(), 0U);
 
   auto slow = h2.client->open();
-  EXPECT_TRUE(h2.world.await(slow->send(post(), http::Body::unknown())).ok());
+  EXPECT_TRUE(h2.world.await(slow->send(post(), http::Body::of(50000))).ok());
   h2.world.await(receive(*slow, reply));
+  EXPECT_EQ(slow->write_side(), WriteSide::open);
   h2.world.loop.advance(std::chrono::seconds(2));
   EXPECT_EQ(slow->write_side(), WriteSide::refused);
   slow.reset();

@@ -110,7 +110,9 @@ TEST(Cancel, RunsOutOfTime) {
 TEST(Cancel, ItsTimerGoesWithIt) {
   test::SimWorld world;
   Cancel parent(world.loop);
-  { const Cancel child(parent, milliseconds(1000), Error(Kind::timeout)); }
+  {
+    const Cancel child(parent, milliseconds(1000), Error(Kind::timeout));
+  }
   EXPECT_FALSE(world.loop.has_timers());
   parent.cancel(Error(Kind::reset));  // nobody is left to tell
   EXPECT_TRUE(parent.cancelled());

@@ -25,8 +25,7 @@ struct FakeListener final : InternalListener {
   Task<OpenedResult> open(ConnectRequest& request) override {
     seen.push_back(request.info);
     if (wait) {
-      const Cancel::Hook hook(
-          request.cancel, [](void* on) noexcept { static_cast<Notify*>(on)->set(); }, &gate);
+      const Cancel::Hook hook(request.cancel, [](void* on) noexcept { static_cast<Notify*>(on)->set(); }, &gate);
       co_await gate.wait();
       if (request.cancel.cancelled() && !stubborn) co_return request.cancel.reason();
     }

@@ -92,7 +92,7 @@ TEST(AccessLog, ListenersMayShareAFileAndItIsAppendedTo) {
     log.write(record_of("b"));
   }
   EXPECT_EQ(lines_of(path).size(), 4U);
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07U, 0U);  // not for everybody
 }

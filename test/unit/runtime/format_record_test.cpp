@@ -164,12 +164,21 @@ const Hostile kHostile[] = {
     {"CarriageReturn", "a\rb", "a\\x0db"},
     {"Escape", "\x1b[2J", "\\x1b[2J"},
     {"Nul", std::string("a\0b", 3), "a\\x00b"},
-    {"RightToLeftOverride", "a\xe2\x80\xae" "b", "a\\xe2\\x80\\xaeb"},
+    {"RightToLeftOverride",
+     "a\xe2\x80\xae"
+     "b",
+     "a\\xe2\\x80\\xaeb"},
     {"Backslash", "a\\x0a", "a\\x5cx0a"},
     {"NotUtf8", "\xff\xfe", "\\xff\\xfe"},
     {"Delete", "a\x7f", "a\\x7f"},
-    {"LineSeparator", "a\xe2\x80\xa8" "b", "a\\xe2\\x80\\xa8b"},
-    {"C1Control", "\xc2\x9b" "31m", "\\xc2\\x9b31m"},
+    {"LineSeparator",
+     "a\xe2\x80\xa8"
+     "b",
+     "a\\xe2\\x80\\xa8b"},
+    {"C1Control",
+     "\xc2\x9b"
+     "31m",
+     "\\xc2\\x9b31m"},
 };
 
 INSTANTIATE_TEST_SUITE_P(FormatRecord, LogInjection, testing::ValuesIn(kHostile),
