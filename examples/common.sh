@@ -14,7 +14,7 @@ fail() {
 
 cleanup() {
   local status=$?
-  [ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2>/dev/null || true
+  if [ ${#pids[@]} != 0 ]; then kill -KILL "${pids[@]}" 2>/dev/null || true; wait "${pids[@]}" 2>/dev/null || true; fi
   rm -rf "$work"
   exit "$status"
 }
@@ -46,6 +46,7 @@ start() {
   local port=$1 name=$2 tries=0
   shift 2
   printf '  $ %s' "$name"; printf ' %q' "$@"; echo
+  ! listening "$port" || fail "port $port is taken; stop what listens there (ss -ltnp) and run this again."
   "$bin/$name" "$@" 2>"$work/$name-$port.err" &
   pids+=($!)
   until listening "$port"; do

@@ -162,6 +162,7 @@ tidy_check() {
 }
 
 man_check() { mandoc -T lint -W warning man/*.[1-9]; }
+man_options_check() { test/man_options.py --self-test && test/man_options.py; }
 
 part_lint() {
   one lint "layers: the check finds what it looks for" test/layers.py --self-test
@@ -171,6 +172,7 @@ part_lint() {
   one lint "format" format_check
   if compgen -G 'man/*.[1-9]' >/dev/null; then
     one lint "manual pages" man_check
+    one lint "manual pages say what the programs say" man_options_check
   else
     echo "skip  manual pages: there are none"
     count lint 0 0 1

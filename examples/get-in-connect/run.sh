@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A GET inside an HTTP/2 CONNECT, from nothing: installs what is missing, builds, sends, shows, checks, stops.
 . "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
-prepare tun-encap tun-decap
+prepare tun-encap tun-decap tcp-chain tun-run  # all four, for the lines of the README
 entry=$(free_port 10000)
 proxy=$(free_port $((entry + 1)))
 

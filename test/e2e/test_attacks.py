@@ -4,18 +4,29 @@
 After each attack the counter of its limit has moved, the memory has not, another client is served, and (as after every test) all
 gauges are back at 0. Frames are made by hand in lib/h2frames.py.
 """
+import fcntl
 import json
+import os
+import signal
 import socket
+import subprocess
 import threading
 import time
 
 from lib import client, h2frames as h2, network, wait
-from lib.case import alone, limit
-from lib.origin import echo, read_head
+from lib.case import Skip, alone, limit
+from lib.origin import echo
 from lib.topology import tcp
 
 F = h2.frame
 MIB = 1 << 20
+
+
+def sanitized(tool):
+    """Whether a sanitizer is at work: it keeps freed memory, and it cannot look at memory without a spare descriptor."""
+    with open(f"/proc/{tool.pid}/exe", "rb") as file:
+        program = file.read()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 class Victim:
@@ -26,7 +37,7 @@ class Victim:
         self.tool = t.tool("tun-decap", "--workers", "1", "-l", tcp(self.port), "--allow", tcp(self.origin.port), *options)
         self.connect = h2.connect_block(tcp(self.origin.port))
         self.peer().sock.close()  # what the first connection allocates belongs to no attack
-        self.sanitized = "Shadow" in open(f"/proc/{self.tool.pid}/maps", encoding="ascii").read() or self.rss() > 40 * MIB
+        self.sanitized = sanitized(self.tool)
 
     def peer(self, receive_buffer=None):
         sock = socket.socket()
@@ -68,7 +79,7 @@ def flood(victim, opening, make, most=100 * MIB):
             piece = b"".join(make(number + i) for i in range(1000))
             peer.send(piece)
             sent, number = sent + len(piece), number + 1000
-    except (BrokenPipeError, ConnectionResetError):
+    except h2.Closed:
         pass
     peer.sock.close()
     return sent
@@ -141,12 +152,12 @@ def test_rapid_reset(t):
             most_fds.append(victim.tool.descriptors())
     attacker = threading.Thread(target=attack)
     attacker.start()
-    attacked = round_trips(300)
+    attacked = round_trips(1000)
     stop.set()
     attacker.join()
     assert victim.rises("tunnel_h2_rapid_resets_total", before) >= 1
     assert attacked < max(2 * quiet, 0.05), f"99 of 100 round trips: {quiet * 1000:.1f} ms quiet, {attacked * 1000:.1f} ms attacked"
-    assert max(most_fds) <= fds + 110, most_fds
+    assert max(most_fds) <= fds + 100, most_fds
     victim.grew_less_than(16 * MIB, memory)
     victim.still_serves()
 
@@ -166,7 +177,7 @@ def test_resets_the_peer_provokes(t):
         try:
             for number in range(400):
                 peer.send(make(2 * number + 1))
-        except (BrokenPipeError, ConnectionResetError):
+        except h2.Closed:
             pass
         reader.join(10 * wait.SCALE)
         # Streams beyond the limit of concurrent ones are refused (harmless), so not always is it the 101st that cuts.
@@ -210,8 +221,24 @@ def test_a_fatal_frame_and_more_behind_it(t):
         for second in (F(h2.HEADERS, 0x2D, 3, b"\xff\xff"), F(h2.PING, 0, 0, b"123"), opening, F(h2.DATA, 9, 1, b"\xff"), b"\xff" * 200):
             peer = victim.peer()
             peer.send(opening + first + second)
-            peer.sock.shutdown(socket.SHUT_WR)
-            peer.goaway_code()
+            assert peer.goaway_code() != h2.NO_ERROR
+    victim.still_serves()
+
+
+def test_an_early_answer_to_a_full_window(t):
+    """The answer comes while 64 KiB of the request lie unread: the stream ends at once, not when a timer runs out."""
+    victim = Victim(t)
+    peer = victim.peer()
+    body = b"".join(F(h2.DATA, 0, 1, b"x" * 16383) for _ in range(4))
+    post = h2.block((":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "a"))
+    start = time.monotonic()
+    peer.send(h2.headers(1, post) + body)
+    assert peer.status(1) == 405
+    peer.send(F(h2.DATA, 0, 1, b"x" * 4))  # what is left of the window
+    assert peer.until(h2.WINDOW_UPDATE, 1)
+    peer.send(F(h2.DATA, 0, 1, b"x" * 16384))
+    assert peer.reset_code(1) == h2.NO_ERROR
+    assert time.monotonic() - start < 0.5 * wait.SCALE
     victim.still_serves()
 
 
@@ -251,6 +278,8 @@ def test_more_clients_than_descriptors(t):
     """64 descriptors, 200 clients that ask for tunnels: 503 or waiting, no spinning, and service within 1 s of their leaving."""
     origin, port = t.server(echo), t.port()
     tool = t.tool("tun-decap", "--workers", "1", "-l", tcp(port), "--allow", tcp(origin.port), prefix=["prlimit", "--nofile=64:64"])
+    if sanitized(tool):
+        raise Skip("a sanitizer needs descriptors of its own", needed=False)
     request = f"CONNECT {tcp(origin.port)} HTTP/1.1\r\nHost: {tcp(origin.port)}\r\n\r\n".encode()
     socks = [t.connect(port) for _ in range(200)]
     for sock in socks:
@@ -306,7 +335,38 @@ def syns():
     return int(rows[1][rows[0].index("ActiveOpens")])
 
 
+@limit(30)
+def test_a_line_that_leads_back_to_itself(t):
+    """Over TCP, where no count of hops goes along: refused before it starts."""
+    port, other = t.port(), t.port()
+    for words in (["tcp-chain", "-l", port, "-t", tcp(port)], ["tcp-chain", "-l", f"127.0.0.1:{port}", "-t", f"localhost:{port}"],
+                  ["tun-encap", "-l", port, "-x", f"h2c:{tcp(port)}", "--target", "a:1"],
+                  ["tun-run", "-e", f"tun-encap -l {port} -x h1:{tcp(other)} --target a:1", "-e", f"tun-decap -l {other} --to {tcp(port)}"]):
+        command = [f"{t.bin}/{words[0]}", *map(str, words[1:]), "--check"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10 * wait.SCALE, check=False)
+        assert done.returncode == 78 and b"circle" in done.stderr, (words, done)
+
+
 # --- what ends up in logs ---
+def test_nobody_reads_the_logs(t):
+    """Both outputs are pipes that are full: requests are served on, records are lost and counted, and SIGTERM still ends it."""
+    for index, signals in enumerate(((signal.SIGTERM,), (signal.SIGTERM, signal.SIGTERM), (signal.SIGUSR2, signal.SIGTERM))):
+        port = t.port()
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        command = [f"{t.bin}/tcp-chain", "-v", "-v", "--workers", "1", "-l", tcp(port), "-t", "respond:200:ok", "--access-log", "-"]
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *command], stdin=subprocess.DEVNULL, stdout=writing, stderr=writing)
+        wait.until(lambda port=port: network.listening(port), 10, "it listens")
+        for _ in range(100):
+            assert client.get(port).status == 200
+        for number in signals:
+            process.send_signal(number)
+            wait.until(lambda port=port: number != signal.SIGTERM or not network.listening(port), 5, "the listener is closed")
+        assert process.wait(6 * wait.SCALE) == 0, index
+        os.close(reading)
+        os.close(writing)
+
+
 POISON = ("\n", "\r\n", "\r", "\x1b[31m", "\x00", "\u202e", "\u2028", "\x85", "\x7f", '"}\n{"status":200}', "\\n", "%0d%0a", "'", '"', "\t", "x" * 3000)
 
 
@@ -351,5 +411,6 @@ def check_lines(lines, style):
     for line in lines:
         assert line.isascii() and line.isprintable(), repr(line)
         assert len(line) < 2500, repr(line)
+        assert "x5cx" not in line, f"escaped twice: {line}"
         if style == "json":
             assert isinstance(json.loads(line), dict), line

@@ -35,13 +35,13 @@ class Chain : public testing::TestWithParam<unsigned> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Hops, Chain, testing::Values(0U, 1U, 3U, 8U),
-                         [](const auto& info) { return "Hops" + std::to_string(info.param); });
+                         [](const auto& one) { return "Hops" + std::to_string(one.param); });
 
 // What needs an internal listener.
 class HopChain : public Chain {};
 
 INSTANTIATE_TEST_SUITE_P(Hops, HopChain, testing::Values(1U, 3U, 8U),
-                         [](const auto& info) { return "Hops" + std::to_string(info.param); });
+                         [](const auto& one) { return "Hops" + std::to_string(one.param); });
 
 TEST_P(Chain, CarriesBytesBothWaysAndEndsInOrder) {
   const Outcome outcome = both_ways(plan(), [](World& world, Seen& seen) {

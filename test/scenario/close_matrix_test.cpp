@@ -166,8 +166,8 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Closing, CloseMatrix, testing::ValuesIn(cases()), [](const auto& info) {
-  return name_of(info.param.cell) + "Hops" + std::to_string(info.param.hops);
+INSTANTIATE_TEST_SUITE_P(Closing, CloseMatrix, testing::ValuesIn(cases()), [](const auto& one) {
+  return name_of(one.param.cell) + "Hops" + std::to_string(one.param.hops);
 });
 
 }  // namespace

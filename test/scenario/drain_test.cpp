@@ -23,7 +23,7 @@ using test::World;
 class Drain : public testing::TestWithParam<Http> {};
 
 INSTANTIATE_TEST_SUITE_P(Over, Drain, testing::Values(Http::h1, Http::h2),
-                         [](const auto& info) { return info.param == Http::h1 ? "H1" : "H2"; });
+                         [](const auto& one) { return one.param == Http::h1 ? "H1" : "H2"; });
 
 TEST_P(Drain, IdleConnectionsCloseAtOnce) {
   World world(test::tunnel_plan(GetParam()));

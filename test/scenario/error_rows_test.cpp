@@ -79,7 +79,7 @@ Kept open_tunnel(World& world, HttpClient& client, const std::string& authority)
 class ErrorRow : public testing::TestWithParam<plan::Http> {};
 
 INSTANTIATE_TEST_SUITE_P(Over, ErrorRow, testing::Values(plan::Http::h1, plan::Http::h2),
-                         [](const auto& info) { return std::string(info.param == plan::Http::h1 ? "H1" : "H2"); });
+                         [](const auto& one) { return std::string(one.param == plan::Http::h1 ? "H1" : "H2"); });
 
 TEST_P(ErrorRow, ADeniedNameIsNotLookedUp) {
   both_ways(test::tunnel_plan(GetParam()), [](World& world, Seen&) {
@@ -269,9 +269,9 @@ const Reply kReplies[] = {
 
 INSTANTIATE_TEST_SUITE_P(Rows, ProxyReply,
                          testing::Combine(testing::ValuesIn(kReplies), testing::Values(plan::Http::h1, plan::Http::h2)),
-                         [](const auto& info) {
-                           return std::string(std::get<0>(info.param).name) +
-                                  (std::get<1>(info.param) == plan::Http::h1 ? "H1" : "H2");
+                         [](const auto& one) {
+                           return std::string(std::get<0>(one.param).name) +
+                                  (std::get<1>(one.param) == plan::Http::h1 ? "H1" : "H2");
                          });
 
 // Bytes that are no HTTP, and none at all.
@@ -308,7 +308,7 @@ TEST(ProxyGarbage, IsA502) {
 class ProxyAccepts : public testing::TestWithParam<plan::Http> {};
 
 INSTANTIATE_TEST_SUITE_P(Over, ProxyAccepts, testing::Values(plan::Http::h1, plan::Http::h2),
-                         [](const auto& info) { return std::string(info.param == plan::Http::h1 ? "H1" : "H2"); });
+                         [](const auto& one) { return std::string(one.param == plan::Http::h1 ? "H1" : "H2"); });
 
 TEST_P(ProxyAccepts, Any2xxAndAnyInterimAnswersBefore) {
   for (const std::uint16_t status : {200, 201, 299}) {

@@ -38,9 +38,9 @@ class Failure : public testing::TestWithParam<Way> {
 INSTANTIATE_TEST_SUITE_P(Over, Failure,
                          testing::Values(Way{Http::h1, 0, false}, Way{Http::h1, 2, false}, Way{Http::h1, 2, true},
                                          Way{Http::h2, 0, false}, Way{Http::h2, 2, false}, Way{Http::h2, 2, true}),
-                         [](const auto& info) {
-                           return std::string(info.param.version == Http::h1 ? "H1" : "H2") + "Hops" +
-                                  std::to_string(info.param.hops) + (info.param.pairs ? "Pairs" : "Records");
+                         [](const auto& one) {
+                           return std::string(one.param.version == Http::h1 ? "H1" : "H2") + "Hops" +
+                                  std::to_string(one.param.hops) + (one.param.pairs ? "Pairs" : "Records");
                          });
 
 TEST_P(Failure, OfAnyOperationOfATcpTunnel) {
@@ -63,11 +63,15 @@ TEST_P(Failure, OfAnyOperationOfATcpTunnel) {
         server.send_and_fin(50'000);
         world.loop.run();
         EXPECT_TRUE(server.pattern_intact());
-        if (server.ended()) EXPECT_EQ(server.received().size(), 40'000U);
+        if (server.ended()) {
+          EXPECT_EQ(server.received().size(), 40'000U);
+        }
       }
       world.loop.advance(minutes(2));
       EXPECT_TRUE(client->pattern_intact());
-      if (client->ended()) EXPECT_EQ(client->received().size(), 50'000U);
+      if (client->ended()) {
+        EXPECT_EQ(client->received().size(), 50'000U);
+      }
       if (!count.struck()) {
         EXPECT_TRUE(client->ended());
         EXPECT_EQ(client->received().size(), 50'000U);
@@ -108,7 +112,9 @@ TEST_P(Failure, OfAnyOperationOfAGet) {
         const test::Answer answer = asking.value();
         if (answer.head.status == 200) {
           EXPECT_TRUE(content.starts_with(answer.body));
-          if (answer.ended) EXPECT_EQ(answer.body.size(), content.size());
+          if (answer.ended) {
+            EXPECT_EQ(answer.body.size(), content.size());
+          }
         } else {
           EXPECT_TRUE(answer.head.status == 0 || answer.head.status >= 500) << answer.head.status;
           EXPECT_TRUE(count.struck());

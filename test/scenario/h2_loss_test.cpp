@@ -3,7 +3,9 @@
 // upstream meets a reset and never an end; and bytes the client had sent before arrive.
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "support/both_ways.hpp"
 #include "support/h2_bytes.hpp"
@@ -90,8 +92,27 @@ const Way kWays[] = {
     {"ABrokenFrame", Loss::garbage},
 };
 
+// rules.md 1.3, row 10: what a proxy that goes away did not act upon is asked again, and all of it over one connection.
+TEST(LostProxy, ManyTunnelsShareTheNextConnection) {
+  const Outcome outcome = both_ways(
+      test::tunnel_plan(plan::Http::h2),
+      [](World& world, Seen& seen) {
+        auto& proxy = world.network.at("10.0.0.2:3128");
+        std::vector<std::unique_ptr<Peer>> clients;
+        for (int i = 0; i < 20; ++i) clients.push_back(world.client("tcp"));
+        world.loop.run();
+        seen.push_back(std::to_string(proxy.attempts));
+        proxy.peers.front()->send_text(frame(test::kSettings, 0, 0) + goaway(0));
+        world.loop.run();
+        seen.push_back(std::to_string(proxy.attempts));
+        seen.push_back(std::to_string(world.count(Counter::retries)));
+      },
+      test::CompareBytes::no);
+  EXPECT_EQ(outcome.seen, (Seen{"1", "2", "20"}));
+}
+
 INSTANTIATE_TEST_SUITE_P(By, LostTunnel, testing::ValuesIn(kWays),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace
 }  // namespace tunnel

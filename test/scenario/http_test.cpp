@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(Versions, Forward,
                          testing::Values(Versions{Http::h1, Http::h1, false}, Versions{Http::h1, Http::h2, false},
                                          Versions{Http::h2, Http::h1, false}, Versions{Http::h2, Http::h2, false},
                                          Versions{Http::h1, Http::h1, true}, Versions{Http::h2, Http::h2, true}),
-                         [](const auto& info) { return name_of(info.param); });
+                         [](const auto& one) { return name_of(one.param); });
 
 // Reads a request body to its end, notes it, answers with `status`.
 Task<void> swallow(http::ServerExchange& exchange, std::string& into, std::uint16_t status = 200) {
@@ -237,7 +237,9 @@ TEST_P(Forward, HopByHopFieldsStayHere) {
     // A Connection field of the next hop may name what the front itself passes on, never what it was told.
     EXPECT_FALSE(seen.has_token("connection", "x-private"));
     EXPECT_FALSE(seen.has_token("connection", "close"));
-    if (const std::string* te = seen.find("te")) EXPECT_EQ(*te, "trailers");
+    if (const std::string* te = seen.find("te")) {
+      EXPECT_EQ(*te, "trailers");
+    }
     EXPECT_TRUE(seen.contains("x-kept"));
     EXPECT_TRUE(raw->ended());  // it asked for that
     return;
@@ -500,7 +502,7 @@ struct Decap : testing::TestWithParam<Http> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Over, Decap, testing::Values(Http::h1, Http::h2),
-                         [](const auto& info) { return info.param == Http::h1 ? "H1" : "H2"; });
+                         [](const auto& one) { return one.param == Http::h1 ? "H1" : "H2"; });
 
 TEST_P(Decap, OtherMethodsAreNotAllowed) {
   const Answer answer = ask(test::get("example.com"));

@@ -44,9 +44,9 @@ class Tunnel : public testing::TestWithParam<Way> {
 INSTANTIATE_TEST_SUITE_P(Over, Tunnel,
                          testing::Values(Way{plan::Http::h1, 0}, Way{plan::Http::h1, 3}, Way{plan::Http::h2, 0},
                                          Way{plan::Http::h2, 1}, Way{plan::Http::h2, 3}),
-                         [](const auto& info) {
-                           return std::string(info.param.version == plan::Http::h1 ? "H1" : "H2") + "Hops" +
-                                  std::to_string(info.param.hops);
+                         [](const auto& one) {
+                           return std::string(one.param.version == plan::Http::h1 ? "H1" : "H2") + "Hops" +
+                                  std::to_string(one.param.hops);
                          });
 
 std::string saw(const char* who, const Peer& peer) {
@@ -164,8 +164,12 @@ TEST_P(Tunnel, AGetThroughIt) {
     // Keep-alive all the way: one tunnel, one connection at the origin.
     seen.push_back(std::to_string(origin.connections()));
     EXPECT_EQ(origin.requests().size(), 3U);
-    if (origin.requests().size() == 3) EXPECT_EQ(origin.requests()[2].path, "/hello?n=2");
-    if (!origin.requests().empty()) EXPECT_EQ(origin.requests()[0].authority, "example.com");
+    if (origin.requests().size() == 3) {
+      EXPECT_EQ(origin.requests()[2].path, "/hello?n=2");
+    }
+    if (!origin.requests().empty()) {
+      EXPECT_EQ(origin.requests()[0].authority, "example.com");
+    }
   });
   EXPECT_EQ(outcome.seen,
             (Seen{"200 hello through a tunnel", "200 hello through a tunnel", "200 hello through a tunnel", "1"}));
@@ -305,6 +309,15 @@ std::vector<RefusalCase> refusal_cases() {
        "tunnel; error=dns_error;rcode=\"NXDOMAIN\"",
        502,
        "tunnel; error=dns_error; received-status=502"},
+      // An answer with no code of its own, such as "no address for this name".
+      {"NameWithoutAddress",
+       "mail.example.net:80",
+       [](World& world) { world.network.broken_name("mail.example.net", Error(Error::Kind::dns, "no address")); },
+       {},
+       502,
+       "tunnel; error=dns_error",
+       502,
+       "tunnel; error=dns_error; received-status=502"},
       {"SilentNameServer", "slow.example.net:80", [](World& world) { world.network.silent_name("slow.example.net"); },
        seconds(10), 504, "tunnel; error=dns_timeout", 502, "tunnel; error=dns_timeout; received-status=504"},
       {"Refused",
@@ -341,9 +354,9 @@ std::vector<RefusalCase> refusal_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, RefusedTunnel, testing::ValuesIn(refusal_cases()), [](const auto& info) {
-  return std::string(info.param.refusal.name) + (info.param.way.version == plan::Http::h1 ? "H1" : "H2") + "Hops" +
-         std::to_string(info.param.way.hops);
+INSTANTIATE_TEST_SUITE_P(Rows, RefusedTunnel, testing::ValuesIn(refusal_cases()), [](const auto& one) {
+  return std::string(one.param.refusal.name) + (one.param.way.version == plan::Http::h1 ? "H1" : "H2") + "Hops" +
+         std::to_string(one.param.way.hops);
 });
 
 TEST_P(Tunnel, ADeadProxyIsTheFrontsOwnCause) {

@@ -20,11 +20,11 @@ struct AccessRecord {
   std::chrono::system_clock::time_point start;
   std::chrono::steady_clock::time_point begin;  // of `duration`
   std::chrono::microseconds duration{};
-  std::string downstream_remote;  // "127.0.0.1:4711", "internal:encap" for a hop
-  std::string downstream_local;
-  std::string upstream;   // address connected to; empty if none
-  std::string method;     // of a request
-  std::string authority;  // asked for
+  std::string downstream_remote;  // who entered this process, also behind hops: "127.0.0.1:4711"
+  std::string downstream_local;   // "127.0.0.1:10000", "internal:encap" for a hop
+  std::string upstream;           // address connected to; empty if none
+  std::string method;             // of a request
+  std::string authority;          // asked for
   std::string path;
   std::uint16_t status = 0;          // answered to the request; 0 for a connection
   std::uint64_t bytes_received = 0;  // from downstream, bodies and tunnel bytes

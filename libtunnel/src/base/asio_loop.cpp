@@ -105,7 +105,7 @@ void AsioLoop::run() {
 void AsioLoop::stop() { impl_->stopped = true; }
 
 Readiness::Readiness(AsioLoop& loop, int fd) : loop_(loop), fd_(fd) {
-  loop.impl_->watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, this);
+  loop.impl_->watch(fd, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET, this);
 }
 
 Readiness::~Readiness() {
@@ -134,7 +134,8 @@ void Readiness::wake() noexcept {
 
 void Readiness::event(unsigned events) noexcept {
   if ((events & EPOLLRDHUP) != 0) peer_ended = true;
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+  if ((events & EPOLLPRI) != 0) urgent = true;
+  if ((events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
     readable = true;
     if (Waiter* slot = std::exchange(read_slot_, nullptr)) loop_.post(*slot);
   }

@@ -17,13 +17,13 @@ Cancel::Hook::~Hook() {
   if (next_ != nullptr) next_->previous_ = previous_;
 }
 
-Cancel::Cancel(Cancel& parent, Duration timeout, const Error& timeout_error)
-    : loop_(parent.loop_), timeout_error_(timeout_error), parent_(&parent) {
-  if (parent.cancelled()) {
-    reason_ = parent.reason_;
-    return;
-  }
-  parent_hook_.emplace(parent, &Cancel::parent_cancelled, this);
+Cancel::Cancel(Cancel& parent) : loop_(parent.loop_), reason_(parent.reason_), parent_(&parent) {
+  if (!cancelled()) parent_hook_.emplace(parent, &Cancel::parent_cancelled, this);
+}
+
+Cancel::Cancel(Cancel& parent, Duration timeout, const Error& timeout_error) : Cancel(parent) {
+  if (cancelled()) return;
+  timeout_error_ = timeout_error;
   timer_.emplace(loop_, &Cancel::timed_out, this);
   timer_->arm_after(timeout);
 }

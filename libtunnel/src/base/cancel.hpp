@@ -12,6 +12,7 @@ namespace tunnel {
 class Cancel {
  public:
   // Called once, inline from cancel(): note it and wake somebody, do not destroy the Cancel. Unhooks when destroyed.
+  // Not called for what was cancelled before: look at cancelled() first.
   class Hook {
    public:
     using Call = void (*)(void* context) noexcept;
@@ -30,7 +31,9 @@ class Cancel {
   };
 
   explicit Cancel(Loop& loop) : loop_(loop) {}
-  // Cancelled with `parent`, or after `timeout` with `timeout_error`.
+  // Cancelled with `parent`.
+  explicit Cancel(Cancel& parent);
+  // The same, or after `timeout` with `timeout_error`.
   Cancel(Cancel& parent, Duration timeout, const Error& timeout_error);
   Cancel(const Cancel&) = delete;
   Cancel& operator=(const Cancel&) = delete;

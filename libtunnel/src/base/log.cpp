@@ -18,6 +18,7 @@ namespace tunnel::log {
 namespace {
 
 constexpr std::size_t kQueuedLines = 8192;
+constexpr auto kUtc = spdlog::pattern_time_type::utc;  // as the access log
 
 std::atomic<Level> threshold{Level::warning};
 std::atomic<bool> running{false};
@@ -61,11 +62,11 @@ void start(Level level, Style style) {
   logger = std::make_shared<spdlog::async_logger>("tunnel", sink, pool, spdlog::async_overflow_policy::overrun_oldest);
   logger->set_level(spdlog::level::trace);
   if (style == Style::json)
-    logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":%v})");
+    logger->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%v})", kUtc);
   else if (style == Style::logfmt)
-    logger->set_pattern("time=%Y-%m-%dT%H:%M:%S.%e%z level=%l message=%v");
+    logger->set_pattern("time=%Y-%m-%dT%H:%M:%S.%eZ level=%l message=%v", kUtc);
   else
-    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", kUtc);
   running = true;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loop: one seam for time, wake-ups and order. A worker has one; streams, timers and coroutines of that worker know no
 // other thread. Nothing here allocates once a timer heap has grown: wake-ups and timers are intrusive. AsioLoop drives
-// it with Boost.Asio; test/support has SimLoop, whose clock is moved by hand and whose order is permuted by a seed.
+// it with epoll; test/support has SimLoop, whose clock is moved by hand and whose order is permuted by a seed.
 #pragma once
 #include <chrono>
 #include <coroutine>

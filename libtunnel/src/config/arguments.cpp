@@ -135,7 +135,7 @@ void check_scope(Program program, Setting setting, const Given& given) {
   if (given.option == nullptr) {
     if (program == Program::tun_run) return;
     throw Refusal(given.place,
-                  plan::in_quotes(given.value) + " belongs to no option; see how lines are written with --help");
+                  plan::in_quotes(given.value) + " belongs to no option");
   }
   if (setting == Setting::under_tun_run && given.option->scope == Scope::process) {
     throw Refusal(given.place, label(*given.option) + " is an option of the whole process; give it to tun-run");

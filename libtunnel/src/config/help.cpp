@@ -43,14 +43,14 @@ Page page_of(Program program) {
                {"tun-decap -l 10001 --to 127.0.0.1:8080", "sends every tunnel to one place"},
                {"tun-decap -l 3128 --allow '*:443' --access-log - --log-format json",
                 "a small forward proxy: clients name the target, port 443 only, nothing private"},
-               {"tun-decap -l '*:443' --insecure-open --allow db.internal:5432 --allow 10.2.0.0/16:443",
+               {"tun-decap -l '*:8080' --insecure-open --allow db.internal:5432 --allow 10.2.0.0/16:443",
                 "for every interface, for whoever can reach it"}},
               "tun-decap -l LISTEN... (--to DIAL | --allow RULE... [--deny RULE...]) [option...]"};
     case Program::tcp_chain:
       return {"relays TCP connections",
               {{"tcp-chain -l 9999 -t 127.0.0.1:10000", "a relay"},
                {"tcp-chain -l 8080 -t 'respond:200:It works.'", "an HTTP server with one answer"},
-               {"tcp-chain -l '*:7' -t echo:", "sends back what it gets, on every interface"}},
+               {"tcp-chain -l '*:7000' -t echo:", "sends back what it gets, on every interface"}},
               "tcp-chain -l LISTEN... -t DIAL [option...]"};
     case Program::tun_run:
       break;
@@ -79,6 +79,7 @@ constexpr std::string_view kProxyHelp = R"(  PROXY    h1:HOST:PORT          CONN
 )";
 constexpr std::string_view kRuleHelp =
     R"(  RULE     HOST:PORT[-PORT]      a name covers what it resolves to, but for loopback and link-local
+                                 (only the name localhost itself covers loopback)
            *:PORT *.NAME:PORT    every name; never private, loopback or link-local addresses
            10.0.0.0/8:443        a network, and [2001:db8::]/32:443; --deny wins over --allow
 )";

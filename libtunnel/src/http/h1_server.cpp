@@ -7,7 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include "base/log.hpp"
 #include "http/exchange.hpp"
 #include "http/h1_outbox.hpp"
 #include "http/h1_parser.hpp"
@@ -168,7 +167,7 @@ Next Server::refuse(const Fault& fault) {
   if (fault.flood) context_.counters.add(Counter::framing_floods);
   const std::string_view front = input_.front();
   const std::string line(front.substr(0, std::min<std::size_t>(front.find_first_of("\r\n"), 200)));
-  handler_.rejected("HTTP/1.1", fault.status, fmt::format("{}: \"{}\"", fault.what, log::escape(line, 200)));
+  handler_.rejected("HTTP/1.1", fault.status, fmt::format("{}: \"{}\"", fault.what, line));
   write_refusal(fault);
   return Next::close;
 }

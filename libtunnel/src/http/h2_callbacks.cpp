@@ -243,7 +243,8 @@ struct Callbacks {
     if (code == kFlowControlError) session.context_.counters.add(Counter::h2_stream_flow_errors);
     const bool ours = core != nullptr && core->reset_by_us();
     const bool harmless = code == kNoError || code == kConnectError || code == kCancel || code == kRefusedStream;
-    if (!ours && !harmless) session.verdict(session.guard_.reset_provoked());
+    const bool cut_already = session.phase_ != Session::Phase::open || session.verdict_ != Guard::Verdict::fine;
+    if (!ours && !harmless && !cut_already) session.verdict(session.guard_.reset_provoked());
   }
 
   // A head that could not leave: a request after GOAWAY or its own cancellation, a response of absurd size.

@@ -129,6 +129,8 @@ void Session::feed() {
   const std::size_t waiting = nghttp2_session_get_outbound_queue_size(nghttp2_);
   verdict(guard_.outbound(pending_.control() + waiting, pending_.frames() + waiting));
   act();
+  start_requests();
+  if (phase_ != Phase::open) return;
   if (!frames_.inside_head())
     head_timer_.disarm();
   else if (!head_timer_.armed())
@@ -160,15 +162,20 @@ void Session::act() {
   } else if (violation_ != kNoError) {
     fail_connection(violation_, Error(Error::Kind::protocol, "a frame that must not come"));
   }
+  if (std::exchange(ping_acked_, false)) role_.ping_acked();
+  if (std::exchange(changed_, false)) role_.changed();
+  tell_resets();
+}
+
+// Not before all that was read has been looked at: a request that its peer reset behind it has no handler and opens no
+// socket (CVE-2023-44487).
+void Session::start_requests() {
   // One by one: a handler that runs at once may end the connection, and with it the streams that wait here.
   while (phase_ == Phase::open && !arrived_.empty()) {
     StreamCore& core = *arrived_.front();
     arrived_.erase(arrived_.begin());
     role_.request_arrived(core);
   }
-  if (std::exchange(ping_acked_, false)) role_.ping_acked();
-  if (std::exchange(changed_, false)) role_.changed();
-  tell_resets();
 }
 
 // nghttp2_session_mem_recv() gave up.

@@ -95,6 +95,7 @@ class Session {
   void feed();
   bool judge_frame() noexcept;
   void act();
+  void start_requests();
   void received_fatal(ssize_t code) noexcept;
   void remember_closed(std::int32_t id, bool by_us) noexcept;
   void closed_by_peer(std::int32_t id) noexcept;

@@ -234,6 +234,7 @@ void StreamCore::abort(const Error& reason) noexcept {
 void StreamCore::disown() noexcept {
   disowned_ = true;
   owner_ = nullptr;
+  const std::size_t unread = in_.size();
   in_.clear();
   if (id_ == 0 || closed_) {
     session_.erase(*this);
@@ -244,6 +245,9 @@ void StreamCore::disown() noexcept {
     abort(Error(client_ ? Error::Kind::cancelled : Error::Kind::internal));
     return;
   }
+  // Its window may be full of what nobody read: the peer could never come to its end.
+  dropped_ += unread;
+  if (unread > 0 && !end_received_) session_.consume_stream(id_, unread);
   last_progress_ = session_.context().loop.now();
   if (end_sent_)
     settle();
@@ -257,6 +261,8 @@ void StreamCore::settle() noexcept {
   if (!disowned_ || !end_sent_ || end_received_ || closed_) return;
   if (client_ || connect || refusal) {
     reset_stream(client_ ? kCancel : kNoError);
+  } else if (dropped_ > session_.context().limits.linger_bytes) {
+    cut_orphan();
   } else {
     last_progress_ = session_.context().loop.now();
     session_.watch_orphan(deadline());

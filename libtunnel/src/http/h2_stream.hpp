@@ -4,10 +4,11 @@
 // before a close still leave. Not a tunnel::Stream itself: http/h2_exchange.hpp puts that on top.
 //
 // How frames map to the table:
-//   DATA with END_STREAM             read side ends behind the queue; nothing else
-//   RST_STREAM                       read side reset behind the queue, write refused, observer told
-//   RST_STREAM(NO_ERROR) after END_STREAM, or after a whole response   write refused, nothing else (RFC 9113
-//   section 8.1) the connection dies              like RST_STREAM; a whole response that was received stays readable
+//   DATA with END_STREAM: the read side ends behind the queue; nothing else.
+//   RST_STREAM: the read side is reset behind the queue, writing refused, the observer told.
+//   RST_STREAM(NO_ERROR) after END_STREAM, or any after a whole response (RFC 9113 section 8.1): writing is refused,
+//   nothing else.
+//   The connection dies: like RST_STREAM; a whole response that was received stays readable.
 #pragma once
 #include <cstdint>
 #include <deque>

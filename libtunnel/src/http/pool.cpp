@@ -22,10 +22,11 @@ struct Pool::Entry final : ClientConnection::Observer {
   std::string address;
   GaugeGuard gauge;
   std::list<Entry>::iterator self;
-  unsigned leases = 0;   // as counted in the gauge
-  bool ended = false;    // run() has returned
-  bool free = false;     // in free_
-  bool reaping = false;  // in to_reap_
+  std::uint64_t number = 0;  // in the order they were made, from 1
+  unsigned leases = 0;       // as counted in the gauge
+  bool ended = false;        // run() has returned
+  bool free = false;         // in free_
+  bool reaping = false;      // in to_reap_
 };
 
 // An acquire() that waits for somebody else's dialling.
@@ -44,12 +45,12 @@ Pool::Pool(const Context& context, Dialer& dialer, plan::Http protocol)
 
 Pool::~Pool() = default;
 
-Task<Result<Pool::Acquired>> Pool::acquire(ConnectRequest& request, bool fresh) {
+Task<Result<Pool::Acquired>> Pool::acquire(ConnectRequest& request, std::uint64_t newer_than) {
   for (;;) {
     if (request.cancel.cancelled()) co_return request.cancel.reason();
-    if (!fresh)
-      if (Entry* entry = find_free()) co_return open(*entry);
-    if (protocol_ == plan::Http::h2 && dialling_ > 0 && !fresh) {
+    if (Entry* entry = find_free(newer_than)) co_return open(*entry);
+    // What is being dialled is new to everybody: many who lost one connection share the next.
+    if (protocol_ == plan::Http::h2 && dialling_ > 0) {
       context_.counters.add(Counter::pool_queued);
       Waiting waiting(context_.loop);
       waiting_.push_back(&waiting);
@@ -65,16 +66,18 @@ Task<Result<Pool::Acquired>> Pool::acquire(ConnectRequest& request, bool fresh) 
     Task<Result<Entry*>> dialling = dial(request);
     Result<Entry*> entry = co_await dialling;
     if (!entry.ok()) co_return entry.error();
-    if ((*entry)->connection->usable() && (*entry)->connection->capacity() > 0) co_return open(**entry);
-    fresh = false;
+    if ((*entry)->takes_more()) co_return open(**entry);
+    Error gone(Error::Kind::closed, "the connection was closed as soon as it stood");
+    gone.retry_safe = true;
+    co_return gone.on(Error::Side::upstream);
   }
 }
 
-Pool::Entry* Pool::find_free() {
+Pool::Entry* Pool::find_free(std::uint64_t newer_than) {
   Entry* best = nullptr;
   // Over HTTP/1.1 every free connection is as good as the other, and there may be many.
   for (Entry& entry : free_) {
-    if (!entry.takes_more()) continue;
+    if (entry.number <= newer_than || !entry.takes_more()) continue;
     if (best == nullptr || entry.connection->active() < best->connection->active()) best = &entry;
     if (protocol_ == plan::Http::h1) break;
   }
@@ -83,7 +86,7 @@ Pool::Entry* Pool::find_free() {
 }
 
 Pool::Acquired Pool::open(Entry& entry) {
-  Acquired acquired{entry.connection->open(), entry.address};
+  Acquired acquired{entry.connection->open(), entry.address, made_};
   if (closed_) entry.connection->close();  // a drain lets requests on their way use it once
   changed(entry);
   return acquired;
@@ -107,6 +110,7 @@ Task<Result<Pool::Entry*>> Pool::dial(ConnectRequest& request) {
   rest_.emplace_back(*this, std::move(connection), std::move(dialed->address));
   Entry& entry = rest_.back();
   entry.self = std::prev(rest_.end());
+  entry.number = ++made_;
   spawn(drive(entry));
   changed(entry);
   wake_waiting(Error());

@@ -3,6 +3,7 @@
 // being dialled at a time; over HTTP/1.1 an idle connection is reused, else a new one is dialled. A connection that
 // said GOAWAY, broke or was idle for too long gets no new exchange.
 #pragma once
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <string>
@@ -19,14 +20,16 @@ class Pool final {
   struct Acquired {
     std::unique_ptr<ClientExchange> exchange;  // must be gone before the pool is
     std::string address;
+    std::uint64_t newest = 0;  // of the pool's connections then
   };
 
   Pool(const Context& context, Dialer& dialer, plan::Http protocol);
   ~Pool();
 
-  // `fresh`: over a connection made for this call; for the second try of a request whose pooled connection turned out
-  // to be dead. Errors: the dialler's, or the reason of request.cancel.
-  Task<Result<Acquired>> acquire(ConnectRequest& request, bool fresh);
+  // `newer_than`: over a connection made later, for the second try of a request whose pooled connection turned out to
+  // be dead: Acquired::newest of the first; else 0. Errors: the dialler's, the reason of request.cancel, or `closed`
+  // (safe to repeat) when the connection ended as soon as it stood.
+  Task<Result<Acquired>> acquire(ConnectRequest& request, std::uint64_t newer_than);
   // Orderly: idle connections end now, others with their last exchange.
   void close() noexcept;
   void abort(const Error& reason) noexcept;
@@ -45,7 +48,7 @@ class Pool final {
   };
 
   void changed(Entry& entry) noexcept;
-  Entry* find_free();
+  Entry* find_free(std::uint64_t newer_than);
   Acquired open(Entry& entry);
   Task<Result<Entry*>> dial(ConnectRequest& request);
   Task<void> drive(Entry& entry);
@@ -66,6 +69,7 @@ class Pool final {
   std::vector<Entry*> to_reap_;
   std::vector<Waiting*> waiting_;
   std::size_t dialling_ = 0;
+  std::uint64_t made_ = 0;
   bool closed_ = false;
   Reap reap_;
   Timer idle_timer_;

@@ -127,9 +127,10 @@ Task<Result<Connected>> connect_tcp(AsioLoop& loop, const Context& context, std:
     context.counters.add(Counter::connect_tries_cut);
   race->over = true;
   for (Readiness* ready : race->waiting) ready->wake();
-  if (race->winner)
-    co_return Connected{std::make_unique<SocketStream>(loop, context.counters, race->winner.release()), race->address};
-  co_return cancel.cancelled() ? cancel.reason() : race->last_error;
+  // First: who was cancelled in the turn of the success watches for nothing any more.
+  if (cancel.cancelled()) co_return cancel.reason();
+  if (!race->winner) co_return race->last_error;
+  co_return Connected{std::make_unique<SocketStream>(loop, context.counters, race->winner.release()), race->address};
 }
 
 }  // namespace tunnel::net

@@ -50,7 +50,7 @@ Task<Result<InternalListener::Opened>> InternalRegistry::connect(const plan::Int
   }
   context_.counters.add(Counter::internal_connects);
   const std::shared_ptr<Entry> entry = found->second;
-  Cancel cancel(request.cancel, std::chrono::hours(24), Error(Error::Kind::timeout, "internal connect"));
+  Cancel cancel(request.cancel);
   const Pending pending(entry, cancel);
   ConnectRequest onward{request.info, cancel};
   onward.info.hops += 1;

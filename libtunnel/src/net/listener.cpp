@@ -94,6 +94,15 @@ Result<std::vector<BoundAddress>> bind_addresses(const plan::Tcp& address, std::
   return all;
 }
 
+bool is_of_this_machine(const SocketAddress& address) {
+  if (address.is_loopback() || address.is_unspecified()) return true;
+  // Only an address of ours can be bound to; the port does not matter.
+  SocketAddress any_port = address;
+  any_port.set_port(0);
+  const Fd probe(::socket(address.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return probe && ::bind(probe.get(), any_port.data(), any_port.length()) == 0;
+}
+
 Listener::Listener(AsioLoop& loop, const Context& context, Fd socket, Acceptor& acceptor)
     : loop_(loop),
       context_(context),
@@ -102,7 +111,8 @@ Listener::Listener(AsioLoop& loop, const Context& context, Fd socket, Acceptor& 
       acceptor_(acceptor),
       ready_(std::make_unique<Readiness>(loop, socket_.get())),
       wake_(std::make_unique<Wake>(*this)),
-      sleep_(loop, [](void* self) noexcept { static_cast<Listener*>(self)->turn(); }, this),
+      sleep_(
+          loop, [](void* self) noexcept { static_cast<Listener*>(self)->turn(); }, this),
       highest_fd_(first_reserved_descriptor()) {
   ready_->readable = false;
   ready_->wait_readable(*wake_);

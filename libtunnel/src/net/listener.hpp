@@ -35,8 +35,11 @@ struct BoundAddress {
 // interface). The error names address and cause.
 Result<std::vector<BoundAddress>> bind_addresses(const plan::Tcp& address, std::size_t sockets, const Limits& limits);
 
-// Accepts on one socket until close(). When the last descriptors are reached, which connections already accepted will need to connect
-// onwards, it sleeps and says so, and never spins.
+// True if a connect to `address` stays on this machine, where a listener on "*" would take it. Asks the kernel.
+bool is_of_this_machine(const SocketAddress& address);
+
+// Accepts on one socket until close(). The last descriptors are left to connections already accepted, which need one to
+// connect onwards: when they are reached it sleeps and says so, and never spins.
 class Listener {
  public:
   Listener(AsioLoop& loop, const Context& context, Fd socket, Acceptor& acceptor);

@@ -44,8 +44,8 @@ bool parse_network(const std::string& text, SocketAddress& network, unsigned& pr
   return true;
 }
 
-Rules::Rules(std::vector<plan::Rule> rules) {
-  for (plan::Rule& rule : rules) {
+Rules::Rules(const std::vector<plan::Rule>& rules) {
+  for (const plan::Rule& rule : rules) {
     Entry entry{rule.allow, Kind::exact_name, lower_name(rule.host), {}, 0, rule.first_port, rule.last_port};
     if (parse_network(rule.host, entry.network, entry.prefix_bits))
       entry.kind = Kind::network;

@@ -12,7 +12,7 @@ namespace tunnel::net {
 
 class Rules {
  public:
-  explicit Rules(std::vector<plan::Rule> rules);
+  explicit Rules(const std::vector<plan::Rule>& rules);
 
   // Before resolving: is there any way this host and port could be allowed?
   bool may_allow(const Authority& authority) const;

@@ -45,7 +45,8 @@ class Checker {
     for (const Listener& listener : plan_.listeners) {
       if (auto [at, fresh] = listeners_.try_emplace(listener.name, &listener); !fresh) {
         say(listener.place, "a second listener is called " + listener.name + first_at(at->second->place) +
-                                "; give one of the lines another --name");
+                                (is_internal(listener) ? "; give one of them another internal:NAME"
+                                                       : "; give one of the lines another --name"));
       }
       if (is_internal(listener)) internal_names_.push_back(listener.name);
     }
@@ -238,7 +239,7 @@ class Checker {
     return covers(a, b) || covers(b, a);
   }
 
-  // Cycles: listener -> its clusters -> the internal listeners they lead to.
+  // Cycles: listener -> its clusters -> the listeners of this plan they lead to, by name or by an own TCP address.
 
   std::vector<std::string> next_hops(const Listener& listener) const {
     std::vector<std::string> clusters;
@@ -255,9 +256,20 @@ class Checker {
       if (cluster == clusters_.end()) continue;
       for (const Endpoint& endpoint : cluster->second->endpoints) {
         if (const auto* internal = std::get_if<Internal>(&endpoint.address)) hops.push_back(internal->listener);
+        if (const auto* tcp = std::get_if<Tcp>(&endpoint.address)) add_listeners_at(*tcp, hops);
       }
     }
     return hops;
+  }
+
+  void add_listeners_at(const Tcp& dialled, std::vector<std::string>& hops) const {
+    const std::string host = dialled.host == "localhost" ? "" : dialled.host;
+    for (const auto& [name, listener] : listeners_) {
+      for (const Address& address : listener->addresses) {
+        const auto* own = std::get_if<Tcp>(&address);
+        if (own != nullptr && own->port == dialled.port && overlap(own->host, host)) hops.push_back(name);
+      }
+    }
   }
 
   // Depth first with a stack of its own: a file may hold more lines than the thread's stack has room for.

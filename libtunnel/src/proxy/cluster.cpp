@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "net/listener.hpp"
 
 namespace tunnel::proxy {
 namespace {
@@ -47,6 +48,15 @@ Error refusal(const http::ResponseHead& head, const std::string& target) {
   return error;
 }
 
+// Who failed, and what to try when it looks like the wrong protocol.
+Error name_proxy(Error error, const std::string& address, plan::Http protocol) {
+  std::string text = "the proxy " + address + ": " + std::string(error.text());
+  if (error.kind == Error::Kind::protocol || error.kind == Error::Kind::closed)
+    text += protocol == plan::Http::h2 ? " (if it speaks HTTP/1.1, use h1:)" : " (if it speaks HTTP/2 only, use h2c:)";
+  error.detail = std::make_shared<const std::string>(std::move(text));
+  return error;
+}
+
 }  // namespace
 
 Cluster::Cluster(Environment& environment, const plan::Cluster& plan)
@@ -59,7 +69,7 @@ Error Cluster::timeout_error() const {
 
 Task<Result<Cluster::Dialed>> Cluster::connect(ConnectRequest& request) {
   const plan::Address& address = plan_.endpoints.front().address;
-  if (const auto* tcp = std::get_if<plan::Tcp>(&address)) return connect_tcp(tcp->host, tcp->port, request);
+  if (const auto* tcp = std::get_if<plan::Tcp>(&address)) return connect_tcp(*tcp, request);
   return connect_internal(std::get<plan::Internal>(address), request);
 }
 
@@ -71,29 +81,37 @@ Task<Result<Cluster::Dialed>> Cluster::connect_internal(const plan::Internal& ad
                    "internal:" + address.listener + (address.endpoint_id.empty() ? "" : "/" + address.endpoint_id)};
 }
 
-Task<Result<Cluster::Dialed>> Cluster::connect_tcp(std::string host, std::uint16_t port, ConnectRequest& request) {
+Task<Result<std::vector<SocketAddress>>> Cluster::resolve(const std::string& host, std::uint16_t port,
+                                                          ConnectRequest& request) {
   Task<Result<std::vector<SocketAddress>>> resolving = environment_.network.resolve(host, port, request.cancel);
   Result<std::vector<SocketAddress>> addresses = co_await resolving;
-  if (!addresses.ok()) {
-    if (addresses.error().proxy_status == std::string_view("dns_timeout"))
-      environment_.context.counters.add(Counter::dns_timeouts);
-    co_return addresses.error();
-  }
-  Task<Result<net::Connected>> connecting = environment_.network.connect(std::move(*addresses), request.cancel);
+  if (!addresses.ok() && proxy_status_token(addresses.error()) == "dns_timeout")
+    environment_.context.counters.add(Counter::dns_timeouts);
+  co_return addresses;
+}
+
+Task<Result<Cluster::Dialed>> Cluster::connect_any(std::vector<SocketAddress> addresses, ConnectRequest& request) {
+  Task<Result<net::Connected>> connecting = environment_.network.connect(std::move(addresses), request.cancel);
   Result<net::Connected> connected = co_await connecting;
   if (!connected.ok()) co_return connected.error();
   co_return Dialed{std::move(connected->stream), connected->address.to_string()};
 }
 
+Task<Result<Cluster::Dialed>> Cluster::connect_tcp(const plan::Tcp& address, ConnectRequest& request) {
+  Task<Result<std::vector<SocketAddress>>> resolving = resolve(address.host, address.port, request);
+  Result<std::vector<SocketAddress>> addresses = co_await resolving;
+  if (!addresses.ok()) co_return addresses.error();
+  Task<Result<Dialed>> connecting = connect_any(std::move(*addresses), request);
+  co_return co_await connecting;
+}
+
 bool Cluster::is_own(const SocketAddress& address) const {
-  return std::any_of(environment_.shared.own_addresses.begin(), environment_.shared.own_addresses.end(),
-                     [&](const SocketAddress& own) {
-                       if (own.port() != address.port()) return false;
-                       if (own.is_unspecified())
-                         return address.is_loopback() || address.is_unspecified() ||
-                                address == environment_.shared.own_addresses.front();
-                       return own.unwrapped() == address.unwrapped() || (own.is_loopback() && address.is_unspecified());
-                     });
+  const std::vector<SocketAddress>& own_addresses = environment_.shared.own_addresses;
+  return std::any_of(own_addresses.begin(), own_addresses.end(), [&](const SocketAddress& own) {
+    if (own.port() != address.port()) return false;
+    if (own.is_unspecified()) return net::is_of_this_machine(address.unwrapped());
+    return own.unwrapped() == address.unwrapped() || (own.is_loopback() && address.is_unspecified());
+  });
 }
 
 Task<Result<Cluster::Dialed>> Cluster::connect_to(const Authority& authority, ConnectRequest& request) {
@@ -102,13 +120,9 @@ Task<Result<Cluster::Dialed>> Cluster::connect_to(const Authority& authority, Co
     counters.add(Counter::denied);
     co_return Error(Error::Kind::denied, "no rule allows " + authority.to_string());
   }
-  Task<Result<std::vector<SocketAddress>>> resolving =
-      environment_.network.resolve(authority.host, authority.port, request.cancel);
+  Task<Result<std::vector<SocketAddress>>> resolving = resolve(authority.host, authority.port, request);
   Result<std::vector<SocketAddress>> addresses = co_await resolving;
-  if (!addresses.ok()) {
-    if (addresses.error().proxy_status == std::string_view("dns_timeout")) counters.add(Counter::dns_timeouts);
-    co_return addresses.error();
-  }
+  if (!addresses.ok()) co_return addresses.error();
   std::erase_if(*addresses,
                 [&](const SocketAddress& address) { return !rules_.allows(authority, address) || is_own(address); });
   if (addresses->empty()) {
@@ -116,15 +130,14 @@ Task<Result<Cluster::Dialed>> Cluster::connect_to(const Authority& authority, Co
     co_return Error(Error::Kind::denied, "no rule allows the addresses of " + authority.to_string())
         .with(403, "destination_ip_prohibited");
   }
-  Task<Result<net::Connected>> connecting = environment_.network.connect(std::move(*addresses), request.cancel);
-  Result<net::Connected> connected = co_await connecting;
-  if (!connected.ok()) co_return connected.error();
-  co_return Dialed{std::move(connected->stream), connected->address.to_string()};
+  Task<Result<Dialed>> connecting = connect_any(std::move(*addresses), request);
+  co_return co_await connecting;
 }
 
 Task<Result<Cluster::Dialed>> Cluster::open_tunnel(const std::string& target, ConnectRequest& request) {
+  std::uint64_t newest = 0;
   for (std::uint64_t tries = 0;; ++tries) {
-    Task<Result<Dialed>> trying = try_tunnel(target, request, tries > 0);
+    Task<Result<Dialed>> trying = try_tunnel(target, request, newest);
     Result<Dialed> opened = co_await trying;
     if (opened.ok() || !opened.error().retry_safe || tries >= environment_.context.limits.retries ||
         request.cancel.cancelled())
@@ -134,10 +147,14 @@ Task<Result<Cluster::Dialed>> Cluster::open_tunnel(const std::string& target, Co
   }
 }
 
-Task<Result<Cluster::Dialed>> Cluster::try_tunnel(const std::string& target, ConnectRequest& request, bool fresh) {
-  Task<Result<http::Pool::Acquired>> acquiring = pool_.acquire(request, fresh);
+Task<Result<Cluster::Dialed>> Cluster::try_tunnel(const std::string& target, ConnectRequest& request,
+                                                  std::uint64_t& newest) {
+  Task<Result<http::Pool::Acquired>> acquiring = pool_.acquire(request, newest);
   Result<http::Pool::Acquired> acquired = co_await acquiring;
   if (!acquired.ok()) co_return acquired.error();
+  newest = acquired->newest;
+  // Cancelled in the same turn as the connection came: the hook below would not be called any more.
+  if (request.cancel.cancelled()) co_return request.cancel.reason();
   http::ClientExchange& exchange = *acquired->exchange;
   const Cancel::Hook hook(
       request.cancel,
@@ -149,10 +166,13 @@ Task<Result<Cluster::Dialed>> Cluster::try_tunnel(const std::string& target, Con
   head.method = "CONNECT";
   head.authority = target;
   Result<void> sent = co_await exchange.send(head, http::Body::tunnel());
-  if (!sent.ok()) co_return request.cancel.cancelled() ? request.cancel.reason() : sent.error();
+  if (!sent.ok() && !request.cancel.cancelled()) co_return name_proxy(sent.error(), acquired->address, plan_.protocol);
+  if (!sent.ok()) co_return request.cancel.reason();
   for (;;) {
     Result<http::ResponseHead> answer = co_await exchange.head();
-    if (!answer.ok()) co_return request.cancel.cancelled() ? request.cancel.reason() : answer.error();
+    if (!answer.ok() && !request.cancel.cancelled())
+      co_return name_proxy(answer.error(), acquired->address, plan_.protocol);
+    if (!answer.ok()) co_return request.cancel.reason();
     if (answer->status < 200) continue;
     if (answer->status >= 300) {
       exchange.abort(Error(Error::Kind::cancelled, "refused tunnel"));

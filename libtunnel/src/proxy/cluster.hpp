@@ -31,8 +31,12 @@ class Cluster final : private http::Dialer {
  private:
   Task<Result<Dialed>> dial(ConnectRequest& request) override { return connect(request); }
   Task<Result<Dialed>> connect_internal(const plan::Internal& address, ConnectRequest& request);
-  Task<Result<Dialed>> connect_tcp(std::string host, std::uint16_t port, ConnectRequest& request);
-  Task<Result<Dialed>> try_tunnel(const std::string& target, ConnectRequest& request, bool fresh);
+  Task<Result<Dialed>> connect_tcp(const plan::Tcp& address, ConnectRequest& request);
+  Task<Result<std::vector<SocketAddress>>> resolve(const std::string& host, std::uint16_t port,
+                                                   ConnectRequest& request);
+  Task<Result<Dialed>> connect_any(std::vector<SocketAddress> addresses, ConnectRequest& request);
+  // Over a connection newer than `newest`, which is then that of this try.
+  Task<Result<Dialed>> try_tunnel(const std::string& target, ConnectRequest& request, std::uint64_t& newest);
   bool is_own(const SocketAddress& address) const;
 
   Environment& environment_;

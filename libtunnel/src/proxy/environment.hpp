@@ -38,7 +38,7 @@ struct Environment {
   log::Merger& refusals;     // the lines about them
   bool force_pairs = false;  // internal hops are always user-space pairs, never a record
   bool draining = false;
-  std::map<std::string, std::unique_ptr<Cluster>> clusters = {};
+  std::map<std::string, std::unique_ptr<Cluster>> clusters;
 };
 
 }  // namespace tunnel::proxy

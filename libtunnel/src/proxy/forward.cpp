@@ -8,6 +8,9 @@
 namespace tunnel::proxy {
 namespace {
 
+constexpr std::size_t kReadBytes = 65536;
+constexpr std::size_t kTurnBytes = 262144;  // as pump(): then it is the others' turn
+
 // One attempt: two pumps side by side and the heads between them.
 class Forwarding {
  public:
@@ -81,10 +84,12 @@ class Forwarding {
 
   Task<void> send_request() {
     Buffer buffer;
+    std::size_t turn_bytes = 0;
     const bool has_body = server_.request_body().kind != http::Body::Kind::none;
     while (has_body && !stop_request_) {
-      const Io io = server_.try_read(buffer, 65536);
+      const Io io = server_.try_read(buffer, kReadBytes);
       if (io.state == Io::State::would_block) {
+        turn_bytes = 0;
         co_await Readable(server_);
         continue;
       }
@@ -103,6 +108,10 @@ class Forwarding {
       flow_.unblocked(Direction::up);
       // An upstream that takes no more may still answer (413, say): the response decides.
       if (!written.ok()) break;
+      turn_bytes += io.bytes;
+      if (turn_bytes < kTurnBytes) continue;
+      turn_bytes = 0;
+      co_await yield(server_.loop());
     }
     flow_.ended(Direction::up);
     grace_.disarm();
@@ -192,17 +201,24 @@ http::RequestHead onward(const http::RequestHead& request, const ConnectionInfo&
   return head;
 }
 
+// Over a connection newer than `newest`, which is then that of this try.
 Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request,
-                            bool fresh) {
+                            std::uint64_t& newest) {
   Forwarded result;
   Cancel connecting(request.cancel, cluster.plan().connect_timeout, cluster.timeout_error());
   ConnectRequest timed{request.info, connecting};
-  Task<Result<http::Pool::Acquired>> acquiring = cluster.pool().acquire(timed, fresh);
+  Task<Result<http::Pool::Acquired>> acquiring = cluster.pool().acquire(timed, newest);
   Result<http::Pool::Acquired> acquired = co_await acquiring;
   if (!acquired.ok()) {
     if (connecting.cancelled() && !request.cancel.cancelled())
       handler.context().counters.add(Counter::connect_timeouts);
     result.error = acquired.error();
+    co_return result;
+  }
+  newest = acquired->newest;
+  // Cancelled in the same turn as the connection came: nobody would tell us any more.
+  if (request.cancel.cancelled()) {
+    result.error = request.cancel.reason();
     co_return result;
   }
   const http::RequestHead head = onward(server.request(), request.info);
@@ -218,8 +234,9 @@ Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::ServerExch
 }  // namespace
 
 Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request) {
+  std::uint64_t newest = 0;
   for (std::uint64_t tries = 0;; ++tries) {
-    Task<Forwarded> trying = try_forward(handler, cluster, server, request, tries > 0);
+    Task<Forwarded> trying = try_forward(handler, cluster, server, request, newest);
     Forwarded result = co_await trying;
     const bool again = result.status == 0 && result.error.retry_safe && result.bytes_received == 0 &&
                        tries < handler.context().limits.retries && !request.cancel.cancelled();

@@ -4,11 +4,6 @@
 #include <utility>
 
 namespace tunnel::proxy {
-namespace {
-
-bool is_parting(const Error& error) { return error.kind == Error::Kind::cancelled && error.side != Error::Side::us; }
-
-}  // namespace
 
 HopStream::HopStream(Handler& handler, const ConnectionInfo& info)
     : Stream(handler.context().loop),

@@ -12,15 +12,7 @@
 namespace tunnel::proxy {
 namespace {
 
-// What an aborted connection does to a connect and to a tunnel of its exchanges: resetting the exchange alone would
-// leave the other side to timers.
-struct PassOn {
-  Cancel& from;
-  Cancel& to;
-  static void call(void* self) noexcept {
-    static_cast<PassOn*>(self)->to.cancel(static_cast<PassOn*>(self)->from.reason());
-  }
-};
+// An aborted connection ends its tunnels too: resetting the exchange alone would leave the other side to timers.
 struct CutRelay {
   Cancel& from;
   Relay& relay;
@@ -127,9 +119,7 @@ Task<void> HttpConnection::answer(http::ServerExchange& exchange, AccessRecord& 
   }
   const std::string& cluster = std::get<plan::Forward>(route->action).cluster;
   record.cluster = cluster;
-  Cancel cancel(proxy_.context().loop);
-  PassOn pass_on{aborted_, cancel};
-  const Cancel::Hook hook(aborted_, &PassOn::call, &pass_on);
+  Cancel cancel(aborted_);
   ClientWatch watch(exchange, cancel);
   ConnectRequest request{info_, cancel};
   Task<Forwarded> forwarding = forward(proxy_, *proxy_.environment().clusters.at(cluster), exchange, request);
@@ -154,12 +144,30 @@ Task<void> HttpConnection::respond(http::ServerExchange& exchange, const plan::R
   Result<void> sent =
       co_await exchange.respond(head, body_allowed ? http::Body::of(action.body.size()) : http::Body::none());
   if (sent.ok() && body_allowed && !action.body.empty()) {
-    Buffer body(action.body);
-    record.bytes_sent = body.size();
-    sent = co_await exchange.write(body);
-    if (sent.ok()) sent = co_await exchange.shutdown_write();
+    record.bytes_sent = action.body.size();
+    sent = co_await send_body(exchange, action.body);
   }
   if (!sent.ok()) record.error = sent.error();
+}
+
+// The timers are those of a relay: a client that reads nothing must not hold its answer for ever.
+Task<Result<void>> HttpConnection::send_body(http::ServerExchange& exchange, const std::string& text) {
+  const auto expired = [](void* stream, const Error& reason) noexcept {
+    static_cast<http::ServerExchange*>(stream)->abort(reason);
+  };
+  Flow flow(proxy_.context(), proxy_.tunnel_timeouts(), expired, &exchange);
+  Buffer body(text);
+  while (!body.empty()) {
+    const Io io = exchange.try_write(body, More::no);
+    if (io.state == Io::State::failed) co_return exchange.error();
+    if (io.state == Io::State::done) {
+      flow.unblocked(Direction::down);
+      continue;
+    }
+    flow.blocked(Direction::down);
+    co_await Writable(exchange);
+  }
+  co_return co_await exchange.shutdown_write();
 }
 
 Task<void> HttpConnection::refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record) {
@@ -189,9 +197,7 @@ Task<void> HttpConnection::say(http::ServerExchange& exchange, http::StatusAnswe
   Result<void> sent =
       co_await exchange.respond(told.head, has_body ? http::Body::of(told.text.size()) : http::Body::none());
   if (sent.ok() && has_body) {
-    Buffer body(told.text);
-    sent = co_await exchange.write(body);
-    if (sent.ok()) sent = co_await exchange.shutdown_write();
+    sent = co_await send_body(exchange, told.text);
   }
   if (!sent.ok() && !record.error) record.error = sent.error();
 }
@@ -213,9 +219,7 @@ Task<Result<Cluster::Dialed>> HttpConnection::connect(const http::RequestHead& h
 }
 
 Task<void> HttpConnection::terminate(http::ServerExchange& exchange, Cluster& cluster, AccessRecord& record) {
-  Cancel cancel(proxy_.context().loop);
-  PassOn pass_on{aborted_, cancel};
-  const Cancel::Hook hook(aborted_, &PassOn::call, &pass_on);
+  Cancel cancel(aborted_);
   ClientWatch watch(exchange, cancel);
   ConnectRequest request{info_, cancel};
   Task<Result<Cluster::Dialed>> connecting = connect(exchange.request(), cluster, request);

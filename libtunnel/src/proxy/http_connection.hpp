@@ -26,6 +26,7 @@ class HttpConnection final : public Connection, private http::ExchangeHandler {
   Task<void> refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record);
   Task<void> refuse_status(http::ServerExchange& exchange, http::ResponseHead head, AccessRecord& record);
   Task<void> say(http::ServerExchange& exchange, http::StatusAnswer told, AccessRecord& record);
+  Task<Result<void>> send_body(http::ServerExchange& exchange, const std::string& text);
   Task<void> terminate(http::ServerExchange& exchange, Cluster& cluster, AccessRecord& record);
   Task<Result<Cluster::Dialed>> connect(const http::RequestHead& head, Cluster& cluster, ConnectRequest& request);
 

@@ -1,7 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/session.hpp"
 
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+
 namespace tunnel::proxy {
+
+void Session::fail(const Error& reason) {
+  // What the client itself did is no news; a hop's failure is told by whoever accepted the client.
+  if (downstream && reason.side != Error::Side::downstream) {
+    handler.environment().refusals.info(
+        fmt::format("{} {}", handler.plan().name, to_string(reason.kind)),
+        fmt::format("{} {}: {}", handler.plan().name, record.downstream_remote, log::escape(reason.text())));
+  }
+  if (downstream) downstream->abort(reason);
+  handler.finish_record(record, nullptr, reason);
+}
 
 Task<void> relay(std::unique_ptr<Session> session) {
   Relay relaying(session->handler.context(), session->handler.tunnel_timeouts(), *session->downstream,

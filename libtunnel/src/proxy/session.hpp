@@ -24,10 +24,7 @@ class Session final : public Connection {
   }
   std::string describe() const override { return record.downstream_remote; }
   // There will be nothing to relay: the client is reset and the line says why.
-  void fail(const Error& reason) {
-    if (downstream) downstream->abort(reason);
-    handler.finish_record(record, nullptr, reason);
-  }
+  void fail(const Error& reason);
 
   Handler& handler;
   Handler::Admission admission;

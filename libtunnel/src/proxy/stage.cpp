@@ -9,7 +9,8 @@ Stage::Stage(const Context& context, const plan::Plan& plan, net::Network& netwo
     : registry_(context),
       connections_(context.loop),
       refusals_(context.loop),
-      environment_{context, network, registry_, records, shared, connections_, refusals_, plan.process.force_pairs},
+      environment_{context, network, registry_, records, shared, connections_, refusals_, plan.process.force_pairs,
+                   false,   {}},
       pools_empty_(context.loop),
       deadline_(context.loop, [](void* self) noexcept { static_cast<Stage*>(self)->cut(); }, this) {
   for (const plan::Cluster& cluster : plan.clusters) {

@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "base/log.hpp"
 #include "proxy/hop_stream.hpp"
 
 namespace tunnel::proxy {
@@ -45,13 +44,7 @@ Task<void> TcpProxy::serve(StreamPtr downstream, ConnectionInfo info) {
   Result<Cluster::Dialed> upstream = co_await connecting;
   session->connecting = nullptr;
   watch.stop();
-  if (!upstream.ok()) {
-    if (upstream.error().side != Error::Side::downstream)
-      environment().refusals.info(plan().name + " " + std::string(to_string(upstream.error().kind)),
-                                  fmt::format("{} {}: {}", plan().name, session->record.downstream_remote,
-                                              log::escape(upstream.error().text())));
-    co_return session->fail(upstream.error());
-  }
+  if (!upstream.ok()) co_return session->fail(upstream.error());
   session->record.upstream = std::move(upstream->address);
   session->upstream = std::move(upstream->stream);
   spawn(relay(std::move(session)));

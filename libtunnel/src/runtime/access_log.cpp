@@ -7,9 +7,12 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <cerrno>
+#include <climits>
+#include <cstring>
 #include <ctime>
 #include <system_error>
 #include <utility>
@@ -21,6 +24,8 @@ namespace tunnel::runtime {
 namespace {
 
 constexpr std::size_t kPendingBytes = 1 << 20;
+constexpr std::chrono::minutes kComplaints{1};        // about a file that takes nothing, at most one in this time
+constexpr std::chrono::milliseconds kPatience{1000};  // with a reader that takes nothing, once we end
 
 std::string timestamp(std::chrono::system_clock::time_point when) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(when.time_since_epoch()).count();
@@ -172,7 +177,7 @@ void AccessLog::run() noexcept {
       const std::string lines = std::exchange(file.pending, {});
       const std::uint64_t count = std::exchange(file.pending_lines, 0);
       lock.unlock();
-      write_out(file.fd, lines, count);
+      write_out(path, file.fd, lines, count);
       lock.lock();
       wrote = true;
     }
@@ -182,22 +187,32 @@ void AccessLog::run() noexcept {
   }
 }
 
-void AccessLog::write_out(int fd, const std::string& lines, std::uint64_t count) noexcept {
+void AccessLog::write_out(const std::string& path, int fd, const std::string& lines, std::uint64_t count) noexcept {
   std::size_t done = 0;
   while (done < lines.size()) {
-    const ssize_t n = ::write(fd, lines.data() + done, lines.size() - done);
+    // A reader that has stopped must not stop the end of this process; what poll() lets through never waits.
+    pollfd ready{fd, POLLOUT, 0};
+    const bool stopping = stopping_.load(std::memory_order_relaxed);
+    const int polled = ::poll(&ready, 1, static_cast<int>(kPatience.count()));
+    if (polled == 0 && !stopping) continue;
+    const std::size_t most = std::min<std::size_t>(lines.size() - done, PIPE_BUF);
+    const ssize_t n = polled == 0 ? 0 : ::write(fd, lines.data() + done, most);
     if (n > 0) {
       done += static_cast<std::size_t>(n);
-    } else if (n < 0 && errno == EAGAIN) {
-      pollfd wait{fd, POLLOUT, 0};
-      (void)::poll(&wait, 1, 1000);
-    } else if (n < 0 && errno == EINTR) {
-      continue;
-    } else {
+    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
+      const int number = n == 0 ? ETIMEDOUT : errno;
       lost_.fetch_add(count, std::memory_order_relaxed);
+      complain(path, number);
       return;
     }
   }
+}
+
+void AccessLog::complain(const std::string& path, int number) noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_complaint_) return;
+  next_complaint_ = now + kComplaints;
+  log::warning("access log {}: cannot write ({}), {} lines lost so far", path, std::strerror(number), lost());
 }
 
 void AccessLog::stop() noexcept {

@@ -26,10 +26,10 @@ class AccessLog final : public RecordSink {
   explicit AccessLog(const plan::Plan& plan);
   AccessLog(const AccessLog&) = delete;
   AccessLog& operator=(const AccessLog&) = delete;
-  ~AccessLog() { stop(); }
+  ~AccessLog() override { stop(); }
   void write(const AccessRecord& record) noexcept override;  // any thread
   std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
-  // Writes what is queued and ends the thread.
+  // Writes what is queued and ends the thread; what a reader does not take within a second or two is lost.
   void stop() noexcept;
 
  private:
@@ -40,15 +40,17 @@ class AccessLog final : public RecordSink {
     std::uint64_t pending_lines = 0;
   };
   void run() noexcept;
-  void write_out(int fd, const std::string& lines, std::uint64_t count) noexcept;
+  void write_out(const std::string& path, int fd, const std::string& lines, std::uint64_t count) noexcept;
+  void complain(const std::string& path, int number) noexcept;
 
   plan::LogFormat format_;
   std::map<std::string, File> files_;  // by path
   std::map<std::string, File*, std::less<>> by_listener_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::atomic<std::uint64_t> lost_{0};
+  std::chrono::steady_clock::time_point next_complaint_{};  // the writing thread's
   std::thread thread_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tunnel/run.hpp"
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -10,10 +11,15 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
+#include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/log.hpp"
@@ -28,6 +34,7 @@ namespace {
 namespace asio = boost::asio;
 using runtime::Worker;
 
+constexpr std::chrono::milliseconds kSameSignal{50};
 constexpr int kExitOk = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitBadConfiguration = 78;
@@ -61,6 +68,57 @@ log::Style style_of(plan::LogFormat format) {
   return format == plan::LogFormat::logfmt ? log::Style::logfmt : log::Style::text;
 }
 
+// Ends the process although something keeps it: whoever reads the logs may have stopped reading, and their last lines
+// are not worth waiting for.
+class ExitAnyway {
+ public:
+  explicit ExitAnyway(int status)
+      : thread_([this, status] {
+          std::unique_lock lock(mutex_);
+          if (!wake_.wait_for(lock, kPatience, [this] { return done_; })) ::_exit(status);
+        }) {}
+  ExitAnyway(const ExitAnyway&) = delete;
+  ExitAnyway& operator=(const ExitAnyway&) = delete;
+  ~ExitAnyway() {
+    {
+      const std::scoped_lock lock(mutex_);
+      done_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  static constexpr std::chrono::seconds kPatience{1};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+// All of it, or as much as is taken in time: a reader that stopped must not stop the signals.
+void write_to_stderr(std::string_view text) {
+  constexpr std::size_t kPieceBytes = 4096;  // a pipe that polls as writable takes that much without blocking
+  constexpr int kPatienceMs = 500;
+  while (!text.empty()) {
+    pollfd ready{STDERR_FILENO, POLLOUT, 0};
+    if (::poll(&ready, 1, kPatienceMs) <= 0) return;
+    const ssize_t n = ::write(STDERR_FILENO, text.data(), std::min(text.size(), kPieceBytes));
+    if (n <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+// What to do about an address that cannot be listened on.
+std::string remedy(const plan::Tcp& address, const Error& error) {
+  const std::string_view text = error.text();
+  if (text.ends_with("Address already in use"))
+    return fmt::format("; stop what listens there (ss -ltnp 'sport = :{}') or choose another port", address.port);
+  if (text.ends_with("Permission denied"))
+    return "; a port below 1024 needs root or CAP_NET_BIND_SERVICE: choose a higher one";
+  return text.ends_with("Cannot assign requested address") ? "; no interface of this machine has it" : "";
+}
+
 // A running process: what the signals act on.
 class Process {
  public:
@@ -70,19 +128,20 @@ class Process {
         workers_wanted_(plan.process.workers > 0 ? plan.process.workers : allowed_cores()) {}
 
   int run() {
+    watch_signals();  // first: what arrives before all is ready waits instead of ending the process
     if (!descriptors_suffice()) return kExitBadConfiguration;
+    records_ = std::make_unique<runtime::AccessLog>(plan_);
     std::vector<std::vector<Worker::Socket>> sockets(workers_wanted_);
     if (!bind(sockets)) return kExitFailed;
-    records_ = std::make_unique<runtime::AccessLog>(plan_);
     resolver_ = std::make_unique<net::Resolver>(limits_.resolver_threads);
-    watch_signals();
     for (auto& own : sockets)
       workers_.push_back(std::make_unique<Worker>(plan_, limits_, shared_, *records_, *resolver_, std::move(own)));
     log::info("serving with {} worker{}", workers_.size(), workers_.size() == 1 ? "" : "s");
     io_.run();
     for (auto& worker : workers_) worker->join();
-    if (cut_ > 0) log::warning("drain time over: {} connections were reset", cut_.load());
+    if (cut_ > 0) log::warning("drain time over: {} connection{} reset", cut_.load(), cut_ == 1 ? " was" : "s were");
     log::info("ended");
+    const ExitAnyway exit_anyway(kExitOk);
     records_->stop();
     return kExitOk;
   }
@@ -99,8 +158,9 @@ class Process {
                  limits_.connections, needed, descriptors);
       return false;
     }
-    log::info("the system gives {} descriptors, enough for about {} of {} connections (raise with `ulimit -n`)",
-              descriptors, descriptors > 64 ? (descriptors - 64) / 2 : 0, limits_.connections);
+    if (needed * 9 / 10 > descriptors)
+      log::info("the system gives {} descriptors, enough for about {} of {} connections (raise with `ulimit -n`)",
+                descriptors, descriptors > 64 ? (descriptors - 64) / 2 : 0, limits_.connections);
     return true;
   }
 
@@ -116,7 +176,7 @@ class Process {
         }
         Result<std::vector<net::BoundAddress>> bound = net::bind_addresses(*tcp, workers_wanted_, limits_);
         if (!bound.ok()) {
-          log::error("{}: {}", listener.name, bound.error().text());
+          log::error("{}: {}{}", listener.name, bound.error().text(), remedy(*tcp, bound.error()));
           return false;
         }
         for (net::BoundAddress& one : *bound) {
@@ -162,25 +222,32 @@ class Process {
 
   void print_stats() {
     std::vector<const Counters*> counters;
+    counters.reserve(workers_.size());
     for (const auto& worker : workers_) counters.push_back(&worker->counters());
     const std::string line = runtime::stats_json(counters,
                                                  {{name_of(Counter::access_log_lost), records_->lost()},
                                                   {name_of(Counter::log_lost), log::lost()}},
                                                  {{"tunnel_workers", workers_.size()}}) +
                              '\n';
-    (void)!::write(STDERR_FILENO, line.data(), line.size());
+    write_to_stderr(line);
   }
 
   void terminate() {
+    const auto now = std::chrono::steady_clock::now();
+    // Some supervisors (GNU timeout) signal a process and then its group: that is one request, not two.
+    if (draining_ && now - draining_since_ < kSameSignal) return;
     if (draining_) {
       // Linger is armed on every socket: the kernel resets them all.
       log::warning("second signal: ending at once");
+      const ExitAnyway exit_anyway(kExitOk);
       log::stop();
       records_->stop();
       ::_exit(kExitOk);
     }
     draining_ = true;
-    log::info("draining for at most {} ms (a second signal ends at once)", plan_.process.drain.count());
+    draining_since_ = now;
+    log::info("draining for at most {} s (a second signal ends at once)",
+              static_cast<double>(plan_.process.drain.count()) / 1000);
     left_ = workers_.size();
     for (auto& worker : workers_)
       worker->drain(plan_.process.drain, [this](std::size_t cut) {
@@ -201,6 +268,7 @@ class Process {
   std::atomic<std::size_t> left_{0};
   std::atomic<std::size_t> cut_{0};
   bool draining_ = false;
+  std::chrono::steady_clock::time_point draining_since_;
 };
 
 }  // namespace
@@ -214,6 +282,7 @@ int run(const plan::Plan& plan) {
   } catch (const std::system_error& error) {
     log::error("{}", error.what());
   }
+  const ExitAnyway exit_anyway(status);
   log::stop();
   return status;
 }

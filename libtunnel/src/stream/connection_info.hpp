@@ -12,7 +12,7 @@ namespace tunnel {
 struct ConnectionInfo {
   SocketAddress remote;  // of the connection that entered this process; unset if none did
   SocketAddress local;
-  std::string downstream;   // how logs call the near side: "127.0.0.1:4711", "internal:encap"
+  std::string downstream;   // how logs call whoever entered this process, also behind hops: "127.0.0.1:4711"
   std::string local_name;   // how logs call our side: "127.0.0.1:10000", "internal:encap"
   std::string endpoint_id;  // asked for with internal:NAME/ENDPOINT_ID
   unsigned hops = 0;        // internal connects made on the way here; counted per request, pools included

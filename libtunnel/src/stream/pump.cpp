@@ -14,9 +14,6 @@ constexpr int kTurnRounds = 16;
 // flow.
 constexpr std::size_t kDiscardBytes = 65536;
 
-// What outlive() tells the next relay: nothing went wrong, but nobody is left.
-bool is_parting(const Error& error) { return error.kind == Error::Kind::cancelled && error.side != Error::Side::us; }
-
 }  // namespace
 
 Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {

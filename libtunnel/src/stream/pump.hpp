@@ -25,6 +25,11 @@ struct PumpEnd {
 // outstanding at a time, so a slow sink stops the source; it gives way to others after 256 KiB or 16 rounds.
 Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction);
 
+// What a relay aborts a side with when nothing went wrong but nobody is left on the other one.
+inline bool is_parting(const Error& error) {
+  return error.kind == Error::Kind::cancelled && error.side != Error::Side::us;
+}
+
 struct RelayEnd {
   Error error;  // kind none: both directions ended in order
 };

@@ -96,7 +96,10 @@ class Peer:
             self.buffer_ = self.buffer_[len(PREFACE):]
 
     def send(self, raw):
-        self.sock.sendall(raw)
+        try:
+            self.sock.sendall(raw)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed("reset") from None
 
     def more_(self):
         try:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What g++ 12 destroys twice: temporaries inside a co_await expression that are capturing lambdas, braced aggregates, or
-// made by ?:. Every object knows whether it was constructed where it dies, so a compiler that gets it wrong is found here.
-// These patterns are why the library names such operands first. g++ 12 only compiles this file; run, most cases fail.
+// What g++ 12 destroys twice: temporaries inside a co_await expression that are capturing lambdas, braced aggregates,
+// or made by ?:. Every object knows whether it was constructed where it dies, so a compiler that gets it wrong is found
+// here. These patterns are why the library names such operands first. g++ 12 only compiles this file; run, most cases
+// fail.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -160,7 +161,7 @@ const Case kCases[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Patterns, CoroutineTemporaries, testing::ValuesIn(kCases),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace
 }  // namespace tunnel

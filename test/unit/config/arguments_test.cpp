@@ -90,7 +90,7 @@ TEST(Arguments, WhatIsNoOptionIsRefused) {
           {Program::tun_run,
            {"-l", "1"},
            "-l is an option of tun-encap, tun-decap, tcp-chain, not of tun-run; put it on a line"},
-          {chain, {"-l", "1", "a:1"}, "'a:1' belongs to no option; see how lines are written with --help"},
+          {chain, {"-l", "1", "a:1"}, "'a:1' belongs to no option"},
       },
       64);
 }

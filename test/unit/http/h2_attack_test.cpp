@@ -78,7 +78,7 @@ const Provocation kProvocations[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(H2Attack, MadeYouReset, testing::ValuesIn(kProvocations),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 // CVE-2026-27135: frames behind a fatal one, in the same segment, met a session already torn down.
 TEST(H2Attack, FramesBehindAFatalOneAreHarmless) {

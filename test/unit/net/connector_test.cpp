@@ -21,6 +21,8 @@ struct ConnectTcp : testing::Test {
   Context context{loop, counters, limits};
   Cancel client{loop};
 
+  // An attempt that lost ends one turn after the connect it belongs to.
+  void TearDown() override { test::settle(loop); }
   Result<net::Connected> connect(std::vector<SocketAddress> addresses) {
     return test::await_on(loop, net::connect_tcp(loop, context, std::move(addresses), client));
   }

@@ -188,5 +188,15 @@ TEST_F(ListenerTest, ClosingTakesWhatTheKernelHadCompletedAndNothingAfter) {
   EXPECT_EQ(acceptor.streams.size(), 40U);
 }
 
+TEST(ThisMachine, HasItsOwnAddressesAndNoOthers) {
+  const auto is_ours = [](const char* ip) { return net::is_of_this_machine(*SocketAddress::from_literal(ip, 80)); };
+  EXPECT_TRUE(is_ours("127.0.0.1"));
+  EXPECT_TRUE(is_ours("127.9.9.9"));
+  EXPECT_TRUE(is_ours("::1"));
+  EXPECT_TRUE(is_ours("0.0.0.0"));
+  EXPECT_FALSE(is_ours("192.0.2.1"));  // RFC 5737: nobody's
+  EXPECT_FALSE(is_ours("2001:db8::1"));
+}
+
 }  // namespace
 }  // namespace tunnel

@@ -115,7 +115,7 @@ const Case kCases[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Rules, RulesTable, testing::ValuesIn(kCases),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 // rules.md, "CONNECT SSRF": every way to write what must not be reached by a name, with what a resolver makes of it.
 struct Spelling {
@@ -160,7 +160,7 @@ const Spelling kSpellings[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Rules, NeverByName, testing::ValuesIn(kSpellings),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 TEST(Rules, AScopedLinkLocalAddressIsNoAuthorityAtAll) {
   EXPECT_FALSE(parse_authority("[fe80::1%lo]:80"));

@@ -98,6 +98,8 @@ TEST(Check, SaysWhatIsWrongAndWhere) {
          p.listeners.push_back(inside("h", with_route({{true, "/"}, Terminate{"in.to"}, at(3)}), 3));
        },
        "the lines go round in a circle: h -> mid -> h; send one of them elsewhere"},
+      {"cycle over TCP", [](Plan& p) { p.clusters[1].endpoints = {{Tcp{"localhost", 9999}}}; },
+       "the lines go round in a circle: in -> mid -> in; send one of them elsewhere"},
       {"no address", [](Plan& p) { p.listeners[0].addresses.clear(); },
        "t.tun:1:1: listener in: it has no address; add -l [HOST:]PORT or -l internal:NAME"},
       {"mixed addresses", [](Plan& p) { p.listeners[0].addresses.emplace_back(Internal{"in", ""}); },

@@ -182,7 +182,7 @@ const Hostile kHostile[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(FormatRecord, LogInjection, testing::ValuesIn(kHostile),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& one) { return std::string(one.param.name); });
 
 TEST(FormatRecord, AQuoteInAFieldEndsNoField) {
   AccessRecord record = request();

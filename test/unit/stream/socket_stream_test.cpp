@@ -163,6 +163,16 @@ TEST_F(Sockets, AnUrgentByteWhileReadingWaits) {
   EXPECT_EQ(observer.told, 0);
 }
 
+// One edge for all of it, and a read that stops before the urgent byte.
+TEST_F(Sockets, AnUrgentByteInTheSegmentOfOthersIsRead) {
+  auto reading = start(read_exactly(*stream, 7));
+  run(settle(loop, milliseconds(1)));
+  peer_sends("before!", MSG_OOB);
+  run(wait_until(loop, [&reading] { return reading.done(); }));
+  ASSERT_TRUE(reading.done());
+  EXPECT_EQ(reading.value().bytes, "before!");
+}
+
 TEST_F(Sockets, BothEndsAreNoReset) {
   auto finish = [](Stream& to) -> Task<void> {
     Result<void> finished = co_await to.shutdown_write();
