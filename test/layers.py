@@ -28,7 +28,7 @@ PUBLIC = {"plan.hpp": "plan", "stream.hpp": "stream", "run.hpp": "runtime"}
 # Layers that know no socket and no executor: what turns bytes into events, decides or configures. http gets its streams from a
 # Dialer, proxy its sockets from net. Beast's parser and the buffer it includes are no sockets.
 WITHOUT_SOCKETS = ("plan", "http", "proxy", "config")
-SOCKETS = re.compile(r"boost/asio(\.hpp|/(?!buffer\.hpp))|sys/(socket|epoll)\.h|netinet/|base/asio_loop|stream/socket_stream")
+SOCKETS = re.compile(r"boost/asio(\.hpp|/(?!buffer\.hpp))|sys/(socket|epoll)\.h|netinet/|base/epoll_loop|stream/socket_stream")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 LONG_FILE, LONG_MAIN = 400, 80
 

@@ -138,7 +138,7 @@ part_tsan() {
     case $program in contract | scenario | unit_runtime | unit_net | unit_stream) wanted+=("$program") ;; esac
   done
   build tsan tsan --target "${wanted[@]}" tun-encap tun-decap tcp-chain tun-run
-  gtests tsan tsan 120 "${wanted[@]}"
+  gtests tsan tsan 240 "${wanted[@]}"
   E2E_SCALE=4 end_to_end tsan tsan -j 1 -k '::workers_'
 }
 

@@ -39,14 +39,14 @@ class Victim:
         self.peer().sock.close()  # what the first connection allocates belongs to no attack
         self.sanitized = sanitized(self.tool)
 
-    def peer(self, receive_buffer=None):
+    def peer(self, receive_buffer=None, **options):
         sock = socket.socket()
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(10 * wait.SCALE)
         sock.connect(("127.0.0.1", self.port))
         self.t.sockets_.append(sock)
-        return h2.open_peer(sock)
+        return h2.open_peer(sock, **options)
 
     def rss(self):
         with open(f"/proc/{self.tool.pid}/statm", encoding="ascii") as file:
@@ -225,6 +225,22 @@ def test_a_fatal_frame_and_more_behind_it(t):
     victim.still_serves()
 
 
+def test_cut_while_answers_wait_for_window(t):
+    """Answers nobody owns any more wait for a window; it opens in the segment that ends the connection."""
+    victim = Victim(t)
+    for fatal in (b"", h2.window_update(0, 0), F(h2.PING, 0, 0, b"123"), F(h2.PRIORITY, 0, 1, b"\0\0\0\0\x10") * 10000):
+        peer = victim.peer(settings=b"\0\1\0\0\0\0\0\4\0\0\0\0")  # no dynamic table, windows of 0
+        streams = range(1, 101, 2)
+        peer.send(b"".join(h2.headers(stream, h2.get_block(), True) for stream in streams))
+        for stream in streams:
+            assert peer.status(stream) == 405
+        peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # with the FIN, if that is what ends it
+        peer.sock.sendall(F(h2.SETTINGS, 0, 0, b"\0\4\0\0\xff\xff") + fatal)
+        peer.sock.shutdown(socket.SHUT_WR)
+        assert peer.goaway_code() != h2.NO_ERROR
+    victim.still_serves()
+
+
 def test_an_early_answer_to_a_full_window(t):
     """The answer comes while 64 KiB of the request lie unread: the stream ends at once, not when a timer runs out."""
     victim = Victim(t)
@@ -306,7 +322,7 @@ SPELLINGS = ("169.254.169.254", "[fd00:ec2::254]", "127.1", "2130706433", "0x7f.
 
 
 def test_spellings_of_loopback_and_metadata(t):
-    """A glob covers none of them, over both versions; nothing is connected to (every connection there would be an echo's)."""
+    """A glob covers none of them, over both versions; nothing is connected to (the kernel's count of connects says so)."""
     origin, port = t.server(echo), t.port()
     tool = t.tool("tun-decap", "-l", tcp(port), "--allow", f"*:{origin.port}", "--allow", f"*:{port}", "--access-log", "-", "--log-format", "json")
     opened = syns()

@@ -102,7 +102,6 @@ class SimLoop final : public Loop {
 
  private:
   void wake() noexcept override { ++wakes_; }
-  void timers_changed() noexcept override {}
   std::mt19937_64 random_;
   bool permute_;
   std::size_t wakes_ = 0;

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "base/asio_loop.hpp"
+#include "base/epoll_loop.hpp"
 #include "stream/socket_stream.hpp"
 #include "stream/user_space_pair.hpp"
 #include "support/ragged_stream.hpp"
@@ -63,7 +63,7 @@ class TcpPair final : public StreamPair {
  private:
   Limits limits_;
   Counters counters_;
-  AsioLoop loop_;
+  EpollLoop loop_;
 };
 
 }  // namespace

@@ -45,7 +45,7 @@ std::unique_ptr<StreamPair> make_simulated_pair(std::uint64_t seed, std::size_t 
 // The two exchanges of a CONNECT answered with 200, over a user-space pair on a SimLoop.
 enum class HttpVersion : std::uint8_t { h1, h2 };
 std::unique_ptr<StreamPair> make_tunnel_pair(std::uint64_t seed, HttpVersion version);
-// Two ends of a TCP connection over loopback on an AsioLoop.
+// Two ends of a TCP connection over loopback on an EpollLoop.
 std::unique_ptr<StreamPair> make_tcp_pair();
 
 }  // namespace tunnel::test

@@ -38,9 +38,9 @@ std::pair<int, int> tcp_socket_pair() {
   return {client.release(), server.release()};
 }
 
-bool run_on(AsioLoop& loop, Task<void> task, Duration patience) {
+bool run_on(EpollLoop& loop, Task<void> task, Duration patience) {
   Started<void> started = start(std::move(task), [&loop] { loop.post_remote([&loop] { loop.stop(); }); });
-  Timer watchdog(loop, [](void* context) noexcept { static_cast<AsioLoop*>(context)->stop(); }, &loop);
+  Timer watchdog(loop, [](void* context) noexcept { static_cast<EpollLoop*>(context)->stop(); }, &loop);
   watchdog.arm(Clock::now() + patience);
   loop.run();
   if (started.done()) started.value();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connected TCP sockets over loopback, and running a coroutine on a real AsioLoop.
+// Connected TCP sockets over loopback, and running a coroutine on a real EpollLoop.
 #pragma once
 #include <chrono>
 #include <utility>
 
-#include "base/asio_loop.hpp"
+#include "base/epoll_loop.hpp"
 #include "base/task.hpp"
 
 namespace tunnel::test {
@@ -13,6 +13,6 @@ namespace tunnel::test {
 std::pair<int, int> tcp_socket_pair();
 // Runs `loop` until the task has ended; false after `patience` (real time), the task then being leaked. Exceptions of
 // the task leave through it.
-bool run_on(AsioLoop& loop, Task<void> task, Duration patience = std::chrono::seconds(60));
+bool run_on(EpollLoop& loop, Task<void> task, Duration patience = std::chrono::seconds(60));
 
 }  // namespace tunnel::test

@@ -79,7 +79,6 @@ void Loop::add(Timer& timer) {
   heap_.push_back(&timer);
   timer.index_ = heap_.size() - 1;
   heap_up(timer.index_);
-  if (timer.index_ == 0) timers_changed();
 }
 
 void Loop::remove(Timer& timer) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loop: one seam for time, wake-ups and order. A worker has one; streams, timers and coroutines of that worker know no
-// other thread. Nothing here allocates once a timer heap has grown: wake-ups and timers are intrusive. AsioLoop drives
+// other thread. Nothing here allocates once a timer heap has grown: wake-ups and timers are intrusive. EpollLoop drives
 // it with epoll; test/support has SimLoop, whose clock is moved by hand and whose order is permuted by a seed.
 #pragma once
 #include <chrono>
@@ -82,8 +82,7 @@ class Loop {
   TimePoint now() const { return now_; }
 
  protected:
-  virtual void wake() noexcept = 0;            // called when the ready queue was empty and is not any more
-  virtual void timers_changed() noexcept = 0;  // called when the earliest timer is another one
+  virtual void wake() noexcept = 0;  // called when the ready queue was empty and is not any more
   // Pops one ready waiter and runs it; false if there was none.
   bool run_one_ready();
   // Takes the n-th ready waiter (0 is the oldest) instead.

@@ -134,8 +134,7 @@ std::string remedy_for_twice(Opt id) {
 void check_scope(Program program, Setting setting, const Given& given) {
   if (given.option == nullptr) {
     if (program == Program::tun_run) return;
-    throw Refusal(given.place,
-                  plan::in_quotes(given.value) + " belongs to no option");
+    throw Refusal(given.place, plan::in_quotes(given.value) + " belongs to no option");
   }
   if (setting == Setting::under_tun_run && given.option->scope == Scope::process) {
     throw Refusal(given.place, label(*given.option) + " is an option of the whole process; give it to tun-run");

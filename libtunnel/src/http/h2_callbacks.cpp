@@ -264,12 +264,12 @@ struct Callbacks {
     return 0;
   }
 
-  static int send_data(nghttp2_session* /*raw*/, nghttp2_frame* /*frame*/, const std::uint8_t* header,
-                       std::size_t length, nghttp2_data_source* source, void* user_data) noexcept {
+  static int send_data(nghttp2_session* raw, nghttp2_frame* frame, const std::uint8_t* header, std::size_t length,
+                       nghttp2_data_source* /*source*/, void* user_data) noexcept {
     Session& session = session_of(user_data);
     if (session.output_.size() >= Session::kOutputMark) return NGHTTP2_ERR_WOULDBLOCK;
-    auto& core = *static_cast<StreamCore*>(source->ptr);
-    if (core.queued_bytes() < length) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    StreamCore* core = core_of(raw, frame->hd.stream_id);
+    if (core == nullptr || core->queued_bytes() < length) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     // Not append(): behind a relinked slice that would take a chunk of 16 KiB for nine bytes.
     std::span<char> room = session.output_.prepare(kFrameHeaderBytes);
     if (room.size() >= kFrameHeaderBytes) {
@@ -279,7 +279,7 @@ struct Callbacks {
       session.output_.commit(0);
       session.output_.append(text_of(header, kFrameHeaderBytes));
     }
-    core.send_data(session.output_, length);
+    core->send_data(session.output_, length);
     return 0;
   }
 
@@ -301,9 +301,11 @@ struct Callbacks {
 };
 
 namespace {
-ssize_t read_data(nghttp2_session* /*raw*/, std::int32_t /*id*/, std::uint8_t* /*buffer*/, std::size_t length,
-                  std::uint32_t* flags, nghttp2_data_source* source, void* /*user_data*/) {
-  return static_cast<StreamCore*>(source->ptr)->data_wanted(length, *flags);
+// Not by the pointer given with the head: a connection that is being cut has streams nghttp2 knows and we do not.
+ssize_t read_data(nghttp2_session* raw, std::int32_t id, std::uint8_t* /*buffer*/, std::size_t length,
+                  std::uint32_t* flags, nghttp2_data_source* /*source*/, void* /*user_data*/) {
+  StreamCore* core = core_of(raw, id);
+  return core == nullptr ? static_cast<ssize_t>(NGHTTP2_ERR_DEFERRED) : core->data_wanted(length, *flags);
 }
 }  // namespace
 

@@ -18,8 +18,8 @@ constexpr std::chrono::milliseconds kStagger{250};
 
 // What the attempts of one connect share; kept alive by whichever of them ends last.
 struct Race {
-  explicit Race(AsioLoop& on) : loop(on), news(on) {}
-  AsioLoop& loop;
+  explicit Race(EpollLoop& on) : loop(on), news(on) {}
+  EpollLoop& loop;
   Notify news;
   std::vector<Readiness*> waiting;
   Fd winner;
@@ -102,7 +102,7 @@ bool start_attempt(const std::shared_ptr<Race>& race, const Context& context, co
 
 }  // namespace
 
-Task<Result<Connected>> connect_tcp(AsioLoop& loop, const Context& context, std::vector<SocketAddress> addresses,
+Task<Result<Connected>> connect_tcp(EpollLoop& loop, const Context& context, std::vector<SocketAddress> addresses,
                                     Cancel& cancel) {
   if (cancel.cancelled()) co_return cancel.reason();
   auto race = std::make_shared<Race>(loop);

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/address.hpp"
-#include "base/asio_loop.hpp"
 #include "base/cancel.hpp"
 #include "base/context.hpp"
+#include "base/epoll_loop.hpp"
 #include "base/task.hpp"
 #include "stream/stream.hpp"
 
@@ -20,7 +20,7 @@ struct Connected {
 
 // At most limits.connect_tries addresses are tried. Errors: that of the last attempt (refused, unreachable, timeout;
 // `internal` when out of descriptors), or the reason of `cancel`.
-Task<Result<Connected>> connect_tcp(AsioLoop& loop, const Context& context, std::vector<SocketAddress> addresses,
+Task<Result<Connected>> connect_tcp(EpollLoop& loop, const Context& context, std::vector<SocketAddress> addresses,
                                     Cancel& cancel);
 
 }  // namespace tunnel::net

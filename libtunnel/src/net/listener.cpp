@@ -103,7 +103,7 @@ bool is_of_this_machine(const SocketAddress& address) {
   return probe && ::bind(probe.get(), any_port.data(), any_port.length()) == 0;
 }
 
-Listener::Listener(AsioLoop& loop, const Context& context, Fd socket, Acceptor& acceptor)
+Listener::Listener(EpollLoop& loop, const Context& context, Fd socket, Acceptor& acceptor)
     : loop_(loop),
       context_(context),
       socket_(std::move(socket)),

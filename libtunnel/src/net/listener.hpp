@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/address.hpp"
-#include "base/asio_loop.hpp"
 #include "base/context.hpp"
+#include "base/epoll_loop.hpp"
 #include "base/fd.hpp"
 #include "stream/connection_info.hpp"
 #include "stream/stream.hpp"
@@ -42,7 +42,7 @@ bool is_of_this_machine(const SocketAddress& address);
 // connect onwards: when they are reached it sleeps and says so, and never spins.
 class Listener {
  public:
-  Listener(AsioLoop& loop, const Context& context, Fd socket, Acceptor& acceptor);
+  Listener(EpollLoop& loop, const Context& context, Fd socket, Acceptor& acceptor);
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
   ~Listener();
@@ -62,7 +62,7 @@ class Listener {
   bool short_of_descriptors() const;
   void rest();
 
-  AsioLoop& loop_;
+  EpollLoop& loop_;
   Context context_;
   Fd socket_;
   SocketAddress address_;

@@ -18,7 +18,7 @@ class Network {
 
 class SystemNetwork final : public Network {
  public:
-  SystemNetwork(AsioLoop& loop, const Context& context, Resolver& resolver)
+  SystemNetwork(EpollLoop& loop, const Context& context, Resolver& resolver)
       : loop_(loop), context_(context), resolver_(resolver) {}
   Task<Result<std::vector<SocketAddress>>> resolve(std::string host, std::uint16_t port, Cancel& cancel) override {
     return resolver_.resolve(loop_, std::move(host), port, cancel);
@@ -28,7 +28,7 @@ class SystemNetwork final : public Network {
   }
 
  private:
-  AsioLoop& loop_;
+  EpollLoop& loop_;
   Context context_;
   Resolver& resolver_;
 };

@@ -13,10 +13,10 @@
 namespace tunnel::net {
 
 struct Resolver::Query {
-  explicit Query(AsioLoop& loop) : done(loop) {}
+  explicit Query(EpollLoop& loop) : done(loop) {}
   std::string host;
   std::uint16_t port = 0;
-  std::shared_ptr<AsioLoop::Remote> remote;
+  std::shared_ptr<EpollLoop::Remote> remote;
   // Below: the loop's thread only.
   Notify done;
   std::vector<SocketAddress> addresses;
@@ -76,7 +76,7 @@ Resolver::~Resolver() {
   pool_->wake.notify_all();
 }
 
-Task<Result<std::vector<SocketAddress>>> Resolver::resolve(AsioLoop& loop, std::string host, std::uint16_t port,
+Task<Result<std::vector<SocketAddress>>> Resolver::resolve(EpollLoop& loop, std::string host, std::uint16_t port,
                                                            Cancel& cancel) {
   if (host == "localhost.") host.pop_back();  // RFC 6761 section 6.3; the system's resolver may not know it
   if (const auto literal = SocketAddress::from_literal(host, port)) co_return std::vector<SocketAddress>{*literal};
@@ -105,7 +105,7 @@ Task<Result<std::vector<SocketAddress>>> Resolver::resolve(AsioLoop& loop, std::
           int status = 0;
           std::vector<SocketAddress> addresses = look_up(next->host, next->port, status);
           // The reference moves to the loop's thread: the Query's Notify belongs there, its destruction included.
-          std::shared_ptr<AsioLoop::Remote> remote = next->remote;
+          std::shared_ptr<EpollLoop::Remote> remote = next->remote;
           remote->post([owned = std::move(next), found = std::move(addresses), status]() mutable {
             owned->addresses = std::move(found);
             owned->status = status;

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/address.hpp"
-#include "base/asio_loop.hpp"
 #include "base/cancel.hpp"
 #include "base/context.hpp"
+#include "base/epoll_loop.hpp"
 #include "base/task.hpp"
 
 namespace tunnel::net {
@@ -23,7 +23,7 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
   // Every address of `host` with `port`, in the system's order, each once; literals at once. Errors: dns with
   // Proxy-Status dns_error (rcode in the text), or the reason of `cancel`.
-  Task<Result<std::vector<SocketAddress>>> resolve(AsioLoop& loop, std::string host, std::uint16_t port,
+  Task<Result<std::vector<SocketAddress>>> resolve(EpollLoop& loop, std::string host, std::uint16_t port,
                                                    Cancel& cancel);
 
  private:

@@ -28,7 +28,7 @@ struct Worker::Stage {
     loop.stop();
   }
 
-  AsioLoop& loop;
+  EpollLoop& loop;
   Context context;
   net::SystemNetwork network;
   proxy::Stage proxies;

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/asio_loop.hpp"
 #include "base/counters.hpp"
+#include "base/epoll_loop.hpp"
 #include "base/fd.hpp"
 #include "net/listener.hpp"
 #include "net/resolver.hpp"
@@ -46,7 +46,7 @@ class Worker {
   RecordSink& records_;
   net::Resolver& resolver_;
   Counters counters_;
-  AsioLoop loop_;
+  EpollLoop loop_;
   Stage* stage_ = nullptr;  // the worker's thread only
   std::thread thread_;
 };

@@ -71,7 +71,7 @@ struct SocketStream::FlushWait {
   Duration delay;
 };
 
-SocketStream::SocketStream(AsioLoop& loop, Counters& counters, int fd)
+SocketStream::SocketStream(EpollLoop& loop, Counters& counters, int fd)
     : Stream(loop), counters_(counters), fd_(fd), ready_(loop, fd), read_bytes_(kSmallestRead) {
   ready_.on_error(&SocketStream::socket_error, this);
 }

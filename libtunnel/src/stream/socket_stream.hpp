@@ -2,8 +2,8 @@
 // A connected TCP socket as a Stream. Owns the descriptor. SO_LINGER {1, 0} stays armed until an orderly close, so that
 // the death of this process resets the peer instead of faking a clean end (rules.md 3.1).
 #pragma once
-#include "base/asio_loop.hpp"
 #include "base/context.hpp"
+#include "base/epoll_loop.hpp"
 #include "base/fd.hpp"
 #include "stream/stream.hpp"
 
@@ -16,7 +16,7 @@ void set_socket_options(int fd, const Limits& limits);
 class SocketStream final : public Stream {
  public:
   // `fd` is connected and non-blocking.
-  SocketStream(AsioLoop& loop, Counters& counters, int fd);
+  SocketStream(EpollLoop& loop, Counters& counters, int fd);
   ~SocketStream() override;
 
   Task<Result<void>> shutdown_write() override;

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/asio_await.hpp"
+#include "support/loop_await.hpp"
 #include "support/tcp_peer.hpp"
 
 namespace tunnel {
@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 struct ConnectTcp : testing::Test {
-  AsioLoop loop;
+  EpollLoop loop;
   Counters counters;
   Limits limits;
   Context context{loop, counters, limits};

@@ -8,7 +8,7 @@
 #include <ctime>
 #include <optional>
 
-#include "support/asio_await.hpp"
+#include "support/loop_await.hpp"
 #include "support/tcp_peer.hpp"
 
 namespace tunnel {
@@ -82,8 +82,8 @@ struct Collect final : net::Acceptor {
     infos.push_back(std::move(info));
     if (streams.size() == stop_at) loop.stop();
   }
-  explicit Collect(AsioLoop& on) : loop(on) {}
-  AsioLoop& loop;
+  explicit Collect(EpollLoop& on) : loop(on) {}
+  EpollLoop& loop;
   std::size_t stop_at = 0;
   std::vector<StreamPtr> streams;
   std::vector<ConnectionInfo> infos;
@@ -97,11 +97,11 @@ struct ListenerTest : testing::Test {
   void serve_until(std::size_t count) {
     acceptor.stop_at = count;
     if (acceptor.streams.size() >= count) return;
-    Timer watchdog(loop, [](void* on) noexcept { static_cast<AsioLoop*>(on)->stop(); }, &loop);
+    Timer watchdog(loop, [](void* on) noexcept { static_cast<EpollLoop*>(on)->stop(); }, &loop);
     watchdog.arm(Clock::now() + std::chrono::seconds(10));
     loop.run();
   }
-  AsioLoop loop;
+  EpollLoop loop;
   Counters counters;
   Limits limits;
   Context context{loop, counters, limits};

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-#include "support/asio_await.hpp"
+#include "support/loop_await.hpp"
 
 namespace tunnel {
 namespace {
@@ -16,7 +16,7 @@ using Addresses = Result<std::vector<SocketAddress>>;
 using std::chrono::milliseconds;
 
 struct ResolverTest : testing::Test {
-  AsioLoop loop;
+  EpollLoop loop;
   net::Resolver resolver{2};
   Cancel client{loop};
 
@@ -112,7 +112,7 @@ TEST_F(ResolverTest, ManyQueriesOverFewThreads) {
 }
 
 TEST(Resolver, MayGoWhileItsThreadsAreAtWork) {
-  AsioLoop loop;
+  EpollLoop loop;
   Cancel client(loop);
   auto resolver = std::make_unique<net::Resolver>(1);
   auto resolving = test::start(resolver->resolve(loop, "localhost", 80, client));

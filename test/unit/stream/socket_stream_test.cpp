@@ -73,7 +73,7 @@ class Sockets : public testing::Test {
 
   Limits limits;
   Counters counters;
-  AsioLoop loop;
+  EpollLoop loop;
   Fd peer;
   Observer observer;
   std::unique_ptr<SocketStream> stream;
@@ -389,7 +389,7 @@ TEST(SocketsDeathTest, DestroyingWithAPendingCallIsABug) {
   EXPECT_DEATH(
       {
         Counters counters;
-        AsioLoop loop;
+        EpollLoop loop;
         const auto pair = test::tcp_socket_pair();
         auto stream = std::make_unique<SocketStream>(loop, counters, pair.first);
         Buffer into;

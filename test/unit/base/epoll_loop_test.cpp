@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AsioLoop on real descriptors and the real clock; nothing here waits longer than a few milliseconds on purpose.
-#include "base/asio_loop.hpp"
+// EpollLoop on real descriptors and the real clock; nothing here waits longer than a few milliseconds on purpose.
+#include "base/epoll_loop.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -22,8 +22,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using test::run_on;
 
-TEST(AsioLoop, StopsAndRunsAgain) {
-  AsioLoop loop;
+TEST(EpollLoop, StopsAndRunsAgain) {
+  EpollLoop loop;
   int runs = 0;
   for (int i = 0; i < 3; ++i) {
     loop.post_remote([&] {
@@ -35,8 +35,8 @@ TEST(AsioLoop, StopsAndRunsAgain) {
   EXPECT_EQ(runs, 3);
 }
 
-TEST(AsioLoop, PostRemoteFromOtherThreadsLosesNothing) {
-  AsioLoop loop;
+TEST(EpollLoop, PostRemoteFromOtherThreadsLosesNothing) {
+  EpollLoop loop;
   constexpr int kThreads = 4;
   constexpr int kCalls = 5000;
   int calls = 0;  // only the loop's thread touches it
@@ -53,8 +53,8 @@ TEST(AsioLoop, PostRemoteFromOtherThreadsLosesNothing) {
   EXPECT_EQ(calls, kThreads * kCalls);
 }
 
-TEST(AsioLoop, ARemoteMayOutliveTheLoop) {
-  auto loop = std::make_unique<AsioLoop>();
+TEST(EpollLoop, ARemoteMayOutliveTheLoop) {
+  auto loop = std::make_unique<EpollLoop>();
   auto remote = loop->remote();
   loop.reset();
   bool ran = false;
@@ -62,8 +62,8 @@ TEST(AsioLoop, ARemoteMayOutliveTheLoop) {
   EXPECT_FALSE(ran);
 }
 
-TEST(AsioLoop, TimersFireInOrderAndNeverEarly) {
-  AsioLoop loop;
+TEST(EpollLoop, TimersFireInOrderAndNeverEarly) {
+  EpollLoop loop;
   struct Entry {
     static void fire(void* self) noexcept {
       auto& entry = *static_cast<Entry*>(self);
@@ -71,7 +71,7 @@ TEST(AsioLoop, TimersFireInOrderAndNeverEarly) {
       entry.order->push_back(entry.name);
       if (entry.order->size() == 3) entry.loop->stop();
     }
-    AsioLoop* loop;
+    EpollLoop* loop;
     std::vector<int>* order;
     int name;
     Timer* timer = nullptr;
@@ -92,11 +92,11 @@ TEST(AsioLoop, TimersFireInOrderAndNeverEarly) {
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
 }
 
-TEST(AsioLoop, AnEarlierTimerOvertakesAWaitAlreadyBegun) {
-  AsioLoop loop;
+TEST(EpollLoop, AnEarlierTimerOvertakesAWaitAlreadyBegun) {
+  EpollLoop loop;
   Timer far(loop, [](void*) noexcept { ADD_FAILURE() << "the far timer fired"; }, nullptr);
   far.arm(Clock::now() + seconds(30));
-  Timer near(loop, [](void* context) noexcept { static_cast<AsioLoop*>(context)->stop(); }, &loop);
+  Timer near(loop, [](void* context) noexcept { static_cast<EpollLoop*>(context)->stop(); }, &loop);
   // Armed from within, once the loop already waits for the far one.
   std::thread later([&loop, &near] { loop.post_remote([&loop, &near] { near.arm(loop.now() + milliseconds(2)); }); });
   const TimePoint start = Clock::now();
@@ -107,8 +107,8 @@ TEST(AsioLoop, AnEarlierTimerOvertakesAWaitAlreadyBegun) {
 
 Task<void> sleep_for(Loop& loop, Duration length) { co_await Sleep(loop, loop.now() + length); }
 
-TEST(AsioLoop, RunOnGivesUpOnATaskThatHangs) {
-  AsioLoop loop;
+TEST(EpollLoop, RunOnGivesUpOnATaskThatHangs) {
+  EpollLoop loop;
   EXPECT_TRUE(run_on(loop, sleep_for(loop, milliseconds(2))));
 }
 
@@ -118,7 +118,7 @@ Task<void> many_yields(Loop& loop, std::uint64_t& count, const bool& stop) {
     co_await yield(loop);
   }
 }
-Task<void> read_while_busy(AsioLoop& loop, int fd, bool& stop, std::uint64_t& count) {
+Task<void> read_while_busy(EpollLoop& loop, int fd, bool& stop, std::uint64_t& count) {
   Readiness ready(loop, fd);
   ready.readable = false;
   struct Wait {
@@ -138,8 +138,8 @@ Task<void> read_while_busy(AsioLoop& loop, int fd, bool& stop, std::uint64_t& co
   co_await yield(loop);
 }
 
-TEST(AsioLoop, ABusyReadyQueueDoesNotStarveDescriptors) {
-  AsioLoop loop;
+TEST(EpollLoop, ABusyReadyQueueDoesNotStarveDescriptors) {
+  EpollLoop loop;
   auto [one, two] = test::tcp_socket_pair();
   std::uint64_t count = 0;
   bool stop = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AsioLoop: the Loop of a running worker. Descriptors are registered once, edge-triggered, with one epoll set the loop
+// EpollLoop: the Loop of a running worker. Descriptors are registered once, edge-triggered, with one epoll set the loop
 // waits on. Not on an io_context: async_wait costs an epoll_ctl each, watching the set through Asio two system calls
 // more an event (half as much CPU again a round trip, measured), and neither can tell a reset from urgent data or a
 // finished connection. Linux only.
@@ -14,7 +14,7 @@
 
 namespace tunnel {
 
-class AsioLoop;
+class EpollLoop;
 
 // What the kernel said of one descriptor. Register at birth; the owner closes the descriptor after destroying this.
 // `readable` and `writable` start true: try first. The owner clears them on EAGAIN (or a short read) and waits.
@@ -22,7 +22,7 @@ class Readiness {
  public:
   using ResetCall = void (*)(void* context) noexcept;
 
-  Readiness(AsioLoop& loop, int fd);
+  Readiness(EpollLoop& loop, int fd);
   Readiness(const Readiness&) = delete;
   Readiness& operator=(const Readiness&) = delete;
   ~Readiness();
@@ -46,9 +46,9 @@ class Readiness {
   }
 
  private:
-  friend class AsioLoop;
+  friend class EpollLoop;
   void event(unsigned events) noexcept;
-  AsioLoop& loop_;
+  EpollLoop& loop_;
   int fd_;
   Waiter* read_slot_ = nullptr;
   Waiter* write_slot_ = nullptr;
@@ -56,10 +56,10 @@ class Readiness {
   void* error_context_ = nullptr;
 };
 
-class AsioLoop final : public Loop {
+class EpollLoop final : public Loop {
  public:
-  AsioLoop();
-  ~AsioLoop() override;
+  EpollLoop();
+  ~EpollLoop() override;
   // Serves until stop(); then returns with whatever is still ready left alone.
   void run();
   void stop();  // from this loop's thread; other threads: post_remote()
@@ -70,10 +70,10 @@ class AsioLoop final : public Loop {
     void post(std::function<void()> call);
 
    private:
-    friend class AsioLoop;
-    explicit Remote(AsioLoop& loop) : loop_(&loop) {}
+    friend class EpollLoop;
+    explicit Remote(EpollLoop& loop) : loop_(&loop) {}
     std::mutex mutex_;
-    AsioLoop* loop_;
+    EpollLoop* loop_;
     std::vector<std::function<void()>> calls_;
   };
   std::shared_ptr<Remote> remote() const { return remote_; }
@@ -83,7 +83,6 @@ class AsioLoop final : public Loop {
   friend class Readiness;
   struct Impl;
   void wake() noexcept override {}
-  void timers_changed() noexcept override {}
   void run_remote_calls();
   int wait_time_ms() const;
   std::unique_ptr<Impl> impl_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running tasks on a real AsioLoop in a test. Only for what needs the kernel; everything else runs on SimLoop.
+// Running tasks on a real EpollLoop in a test. Only for what needs the kernel; everything else runs on SimLoop.
 #pragma once
 #include <dirent.h>
 
@@ -8,17 +8,17 @@
 #include <stdexcept>
 #include <utility>
 
-#include "base/asio_loop.hpp"
+#include "base/epoll_loop.hpp"
 #include "support/sim_loop.hpp"
 
 namespace tunnel::test {
 
 // Runs the loop until the task has ended and gives its value; throws when it has not within `limit`.
 template <class T>
-T await_on(AsioLoop& loop, Task<T> task, Duration limit = std::chrono::seconds(20)) {
+T await_on(EpollLoop& loop, Task<T> task, Duration limit = std::chrono::seconds(20)) {
   Started<T> started = start(std::move(task), [&loop] { loop.stop(); });
   if (!started.done()) {
-    Timer watchdog(loop, [](void* on) noexcept { static_cast<AsioLoop*>(on)->stop(); }, &loop);
+    Timer watchdog(loop, [](void* on) noexcept { static_cast<EpollLoop*>(on)->stop(); }, &loop);
     // The loop's clock stands since it last ran; the limit counts from now.
     watchdog.arm(Clock::now() + limit);
     loop.run();
@@ -35,9 +35,9 @@ inline Task<void> pass_time(Loop& loop, TimePoint until) { co_await Sleep(loop, 
 }  // namespace detail
 
 // Lets everything that is ready end.
-inline void settle(AsioLoop& loop) { await_on(loop, detail::turns(loop, 8)); }
+inline void settle(EpollLoop& loop) { await_on(loop, detail::turns(loop, 8)); }
 // Lets real time pass while the loop serves: for what must not happen.
-inline void serve_for(AsioLoop& loop, Duration time) { await_on(loop, detail::pass_time(loop, Clock::now() + time)); }
+inline void serve_for(EpollLoop& loop, Duration time) { await_on(loop, detail::pass_time(loop, Clock::now() + time)); }
 
 // Descriptors this process has open.
 inline std::size_t open_descriptors() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/asio_loop.hpp"
+#include "base/epoll_loop.hpp"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -28,7 +28,7 @@ Fd checked(int fd, const char* what) {
 
 }  // namespace
 
-struct AsioLoop::Impl {
+struct EpollLoop::Impl {
   Fd epoll = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
   Fd event =
       checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd");  // wakes the loop for calls from other threads
@@ -43,16 +43,16 @@ struct AsioLoop::Impl {
   }
 };
 
-AsioLoop::AsioLoop() : impl_(std::make_unique<Impl>()), remote_(new Remote(*this)) {
+EpollLoop::EpollLoop() : impl_(std::make_unique<Impl>()), remote_(new Remote(*this)) {
   impl_->watch(impl_->event.get(), EPOLLIN, nullptr);
 }
 
-AsioLoop::~AsioLoop() {
+EpollLoop::~EpollLoop() {
   const std::scoped_lock lock(remote_->mutex_);
   remote_->loop_ = nullptr;
 }
 
-void AsioLoop::Remote::post(std::function<void()> call) {
+void EpollLoop::Remote::post(std::function<void()> call) {
   const std::scoped_lock lock(mutex_);
   if (loop_ == nullptr) return;
   calls_.push_back(std::move(call));
@@ -60,7 +60,7 @@ void AsioLoop::Remote::post(std::function<void()> call) {
   (void)!::write(loop_->impl_->event.get(), &one, sizeof one);
 }
 
-void AsioLoop::run_remote_calls() {
+void EpollLoop::run_remote_calls() {
   std::uint64_t count = 0;
   (void)!::read(impl_->event.get(), &count, sizeof count);
   std::vector<std::function<void()>> calls;
@@ -71,14 +71,14 @@ void AsioLoop::run_remote_calls() {
   for (const std::function<void()>& call : calls) call();
 }
 
-int AsioLoop::wait_time_ms() const {
+int EpollLoop::wait_time_ms() const {
   if (ready_count() > 0) return 0;
   if (!has_timer()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(earliest() - now()).count();
   return static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(left, 0, INT_MAX));
 }
 
-void AsioLoop::run() {
+void EpollLoop::run() {
   std::array<epoll_event, 128> events;
   impl_->stopped = false;
   while (!impl_->stopped) {
@@ -102,9 +102,9 @@ void AsioLoop::run() {
   }
 }
 
-void AsioLoop::stop() { impl_->stopped = true; }
+void EpollLoop::stop() { impl_->stopped = true; }
 
-Readiness::Readiness(AsioLoop& loop, int fd) : loop_(loop), fd_(fd) {
+Readiness::Readiness(EpollLoop& loop, int fd) : loop_(loop), fd_(fd) {
   loop.impl_->watch(fd, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET, this);
 }
 
