@@ -14,7 +14,7 @@ export TUNNEL_PEERS=${TUNNEL_PEERS:-$root/.peers}
 
 # Minutes each part may take; with --all 50 of the 60, the rest is reserve.
 declare -A quick_minutes=([setup]=3 [release]=5 [end-to-end]=5)
-declare -A all_minutes=([setup]=3 [release]=8 [asan]=12 [tsan]=6 [gcc12]=3 [lint]=8 [end-to-end]=10)
+declare -A all_minutes=([setup]=3 [release]=8 [asan]=12 [tsan]=6 [gcc12]=6 [lint]=8 [end-to-end]=10)
 quick_parts=(setup release end-to-end)
 all_parts=(setup release end-to-end asan tsan gcc12 lint)
 

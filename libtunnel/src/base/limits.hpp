@@ -26,7 +26,7 @@ struct Limits {
   std::uint64_t head_bytes = 16384;            // head: name + value + 32 a field, and the raw head over h1
   std::uint64_t head_fields = 100;             // fields
   std::uint64_t chunk_extension_bytes = 1024;  // framing: chunk extensions a message
-  std::uint64_t early_data_bytes = 65536;      // early-data: read from a client before its tunnel stands
+  std::uint64_t early_data_bytes = 16384;      // early-data: read from a client with its CONNECT, before its tunnel stands
   std::uint64_t linger_bytes = 65536;          // linger: discarded after a refusal before the connection closes
   Milliseconds linger_time{1000};              // (with linger)
   std::uint64_t retries = 1;                   // retries: of a request that is safe to repeat

@@ -62,6 +62,8 @@ class ExchangeHandler {
   // A request so broken that no exchange came of it was answered with `status` by the codec; for the access log.
   // `detail` names what was wrong and may hold a peer's bytes.
   virtual void rejected(std::string_view protocol, std::uint16_t status, std::string_view detail) = 0;
+  // We ended the connection for what its peer did: a flood, a broken protocol, too long a silence. For the log.
+  virtual void cut(const Error& /*reason*/) {}
 
  protected:
   ~ExchangeHandler() = default;

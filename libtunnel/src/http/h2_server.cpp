@@ -81,6 +81,9 @@ class Server final : public http::ServerConnection, private Session::Role {
     co_await session_.drive();
     idle_timer_.disarm();
     while (tasks_ > 0) co_await tasks_ended_.wait();
+    const Error::Kind kind = session_.error().kind;
+    if (kind == Error::Kind::limit || kind == Error::Kind::protocol || kind == Error::Kind::timeout)
+      handler_.cut(session_.error());
   }
 
   void drain() noexcept override {

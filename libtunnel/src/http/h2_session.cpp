@@ -158,7 +158,7 @@ bool Session::judge_frame() noexcept {
 // What the callbacks recorded.
 void Session::act() {
   if (verdict_ != Guard::Verdict::fine) {
-    fail_connection(kEnhanceYourCalm, Error(Error::Kind::limit, Guard::text(verdict_)));
+    fail_connection(kEnhanceYourCalm, Error(flood_kind(), Guard::text(verdict_)));
   } else if (violation_ != kNoError) {
     fail_connection(violation_, Error(Error::Kind::protocol, "a frame that must not come"));
   }
@@ -185,11 +185,11 @@ void Session::received_fatal(ssize_t code) noexcept {
     case NGHTTP2_ERR_FLOODED:
     case NGHTTP2_ERR_TOO_MANY_SETTINGS:
       context_.counters.add(Counter::h2_floods);
-      fail_connection(kEnhanceYourCalm, Error(Error::Kind::limit, "too many control frames"));
+      fail_connection(kEnhanceYourCalm, Error(flood_kind(), "too many control frames"));
       break;
     case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
       context_.counters.add(Counter::h2_continuations);
-      fail_connection(kEnhanceYourCalm, Error(Error::Kind::limit, Guard::text(Guard::Verdict::continuations)));
+      fail_connection(kEnhanceYourCalm, Error(flood_kind(), Guard::text(Guard::Verdict::continuations)));
       break;
     case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
     case NGHTTP2_ERR_SETTINGS_EXPECTED:

@@ -96,6 +96,8 @@ class Session {
   bool judge_frame() noexcept;
   void act();
   void start_requests();
+  // A client of ours that floods us is over a limit; a proxy of ours that does breaks the protocol (502, not 503).
+  Error::Kind flood_kind() const { return client_ ? Error::Kind::protocol : Error::Kind::limit; }
   void received_fatal(ssize_t code) noexcept;
   void remember_closed(std::int32_t id, bool by_us) noexcept;
   void closed_by_peer(std::int32_t id) noexcept;

@@ -81,7 +81,9 @@ Pool::Entry* Pool::find_free(std::uint64_t newer_than) {
     if (best == nullptr || entry.connection->active() < best->connection->active()) best = &entry;
     if (protocol_ == plan::Http::h1) break;
   }
-  if (best == nullptr && protocol_ == plan::Http::h2 && !rest_.empty()) context_.counters.add(Counter::pool_full);
+  const auto full = [](const Entry& entry) { return !entry.ended && entry.connection->usable(); };
+  if (best == nullptr && protocol_ == plan::Http::h2 && std::any_of(rest_.begin(), rest_.end(), full))
+    context_.counters.add(Counter::pool_full);
   return best;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "base/fd.hpp"
@@ -45,14 +46,12 @@ class UntilWritable {
   Slot slot_;
 };
 
-Task<void> attempt(std::shared_ptr<Race> race, SocketAddress address, Fd fd) {
-  {
-    Readiness ready(race->loop, fd.get());
-    ready.writable = false;
-    race->waiting.push_back(&ready);
-    co_await UntilWritable(ready);
-    std::erase(race->waiting, &ready);
-  }
+Task<void> attempt(std::shared_ptr<Race> race, SocketAddress address, Fd fd, std::unique_ptr<Readiness> ready) {
+  ready->writable = false;
+  race->waiting.push_back(ready.get());
+  co_await UntilWritable(*ready);
+  std::erase(race->waiting, ready.get());
+  ready.reset();
   --race->running;
   if (race->over) co_return;
   int number = 0;
@@ -95,8 +94,15 @@ bool start_attempt(const std::shared_ptr<Race>& race, const Context& context, co
     race->last_error = error_from_errno(errno, "connect to " + address.to_string());
     return false;
   }
+  std::unique_ptr<Readiness> ready;
+  try {
+    ready = std::make_unique<Readiness>(race->loop, fd.get());
+  } catch (const std::system_error& error) {
+    race->last_error = Error(Error::Kind::internal, error.what());
+    return false;
+  }
   ++race->running;
-  spawn(attempt(race, address, std::move(fd)));
+  spawn(attempt(race, address, std::move(fd), std::move(ready)));
   return true;
 }
 
@@ -130,7 +136,12 @@ Task<Result<Connected>> connect_tcp(EpollLoop& loop, const Context& context, std
   // First: who was cancelled in the turn of the success watches for nothing any more.
   if (cancel.cancelled()) co_return cancel.reason();
   if (!race->winner) co_return race->last_error;
-  co_return Connected{std::make_unique<SocketStream>(loop, context.counters, race->winner.release()), race->address};
+  try {
+    auto stream = std::make_unique<SocketStream>(loop, context.counters, race->winner.release());
+    co_return Connected{std::move(stream), race->address};
+  } catch (const std::system_error& error) {
+    co_return Error(Error::Kind::internal, error.what());
+  }
 }
 
 }  // namespace tunnel::net

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "base/log.hpp"
@@ -27,15 +28,18 @@ int first_reserved_descriptor() {
   return static_cast<int>(limit.rlim_cur - std::min<rlim_t>(limit.rlim_cur / 8, 64));
 }
 
-Result<Fd> bind_one(const SocketAddress& address, bool share, const Limits& limits) {
+enum class Bind { alone, shared, probe };  // probe: says whether it could be bound, and listens to nobody
+
+Result<Fd> bind_one(const SocketAddress& address, Bind how, const Limits& limits) {
   Fd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return error_from_errno(errno, "socket for " + address.to_string());
   const int on = 1;
   (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (share) (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  if (how == Bind::shared) (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (address.family() == AF_INET6) (void)::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   set_socket_options(fd.get(), limits);
-  if (::bind(fd.get(), address.data(), address.length()) != 0 || ::listen(fd.get(), kBacklog) != 0) {
+  if (::bind(fd.get(), address.data(), address.length()) != 0 ||
+      (how != Bind::probe && ::listen(fd.get(), kBacklog) != 0)) {
     Error error = error_from_errno(errno, "cannot listen on " + address.to_string());
     if (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT) error.kind = Error::Kind::unreachable;
     return error;
@@ -47,7 +51,7 @@ Result<Fd> bind_one(const SocketAddress& address, bool share, const Limits& limi
 Result<BoundAddress> bind_all(SocketAddress address, std::size_t sockets, const Limits& limits) {
   BoundAddress bound;
   {
-    Result<Fd> probe = bind_one(address, false, limits);
+    Result<Fd> probe = bind_one(address, sockets == 1 ? Bind::alone : Bind::probe, limits);
     if (!probe.ok()) return probe.error();
     if (sockets == 1) {
       bound.address = SocketAddress::local_of(probe->get());
@@ -57,7 +61,7 @@ Result<BoundAddress> bind_all(SocketAddress address, std::size_t sockets, const 
     address = SocketAddress::local_of(probe->get());
   }
   for (std::size_t i = 0; i < sockets; ++i) {
-    Result<Fd> socket = bind_one(address, true, limits);
+    Result<Fd> socket = bind_one(address, Bind::shared, limits);
     if (!socket.ok()) return socket.error();
     bound.sockets.push_back(std::move(*socket));
   }
@@ -158,7 +162,13 @@ Listener::Turn Listener::accept_some(std::size_t most) {
     info.local = SocketAddress::local_of(fd.get());
     info.downstream = info.remote.to_string();
     info.local_name = info.local.to_string();
-    acceptor_.accepted(std::make_unique<SocketStream>(loop_, context_.counters, fd.release()), std::move(info));
+    StreamPtr stream;
+    try {
+      stream = std::make_unique<SocketStream>(loop_, context_.counters, fd.release());
+    } catch (const std::system_error&) {
+      return Turn::starved;  // the kernel watches no more descriptors for us
+    }
+    acceptor_.accepted(std::move(stream), std::move(info));
     if (last) return Turn::starved;
   }
   return Turn::more;

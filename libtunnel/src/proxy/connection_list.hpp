@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every connection of a worker, from accept to its log line: what drain, shutdown and the gauges go by.
 #pragma once
+#include <malloc.h>
+
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -36,7 +40,7 @@ class Connection {
 
 class ConnectionList {
  public:
-  explicit ConnectionList(Loop& loop) : empty_(loop) {}
+  explicit ConnectionList(Loop& loop) : empty_(loop), trim_(loop, &ConnectionList::give_back, nullptr) {}
   bool empty() const { return first_ == nullptr; }
   std::size_t size() const { return size_; }
   void drain() noexcept;
@@ -55,22 +59,36 @@ class ConnectionList {
       connection = next;
     }
   }
+  // Many connections gone leave the heap full of holes: what they held goes back to the system, once it is quiet.
+  static void give_back(void* context) noexcept;
+  void gone() noexcept {
+    if (--size_ == 0) empty_.set();
+    if (peak_ < kManyConnections || size_ > peak_ / 4) return;
+    peak_ = size_;
+    trim_.arm_after(std::chrono::milliseconds(500));
+  }
+
+  static constexpr std::size_t kManyConnections = 256;
   Connection* first_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t peak_ = 0;
   Notify empty_;
+  Timer trim_;
 };
 
 inline Connection::Connection(ConnectionList& list) : list_(list), next_(list.first_) {
   if (next_ != nullptr) next_->previous_ = this;
   list_.first_ = this;
-  ++list_.size_;
+  list_.peak_ = std::max(list_.peak_, ++list_.size_);
 }
 
 inline Connection::~Connection() {
   (previous_ != nullptr ? previous_->next_ : list_.first_) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
-  if (--list_.size_ == 0) list_.empty_.set();
+  list_.gone();
 }
+
+inline void ConnectionList::give_back(void* /*context*/) noexcept { (void)::malloc_trim(0); }
 
 inline void ConnectionList::drain() noexcept {
   for_each([](Connection& connection) { connection.drain(); });

@@ -62,7 +62,10 @@ Task<void> HttpConnection::run() {
 
 void HttpConnection::drain() noexcept {
   draining_ = true;
-  if (server_) server_->drain();
+  if (server_)
+    server_->drain();
+  else
+    stream_->abort(Error(Error::Kind::shutdown, "draining"));  // it has said nothing yet that could be told apart
 }
 
 void HttpConnection::abort(const Error& reason) noexcept {
@@ -79,6 +82,16 @@ void HttpConnection::rejected(std::string_view protocol, std::uint16_t status, s
   record.protocol = protocol;
   record.status = status;
   proxy_.finish_record(record, nullptr, Error(Error::Kind::protocol, detail).on(Error::Side::downstream));
+  tell(record.error, {});
+}
+
+void HttpConnection::cut(const Error& reason) { tell(reason, {}); }
+
+// A line for the log; a flood of them is merged.
+void HttpConnection::tell(const Error& reason, std::string_view what) {
+  proxy_.environment().refusals.info(fmt::format("{} {}", proxy_.plan().name, to_string(reason.kind)),
+                                     fmt::format("{} {}{}{}: {}", proxy_.plan().name, info_.downstream,
+                                                 what.empty() ? "" : " ", what, log::escape(reason.text())));
 }
 
 Task<void> HttpConnection::serve(http::ServerExchange& exchange) {
@@ -173,10 +186,7 @@ Task<Result<void>> HttpConnection::send_body(http::ServerExchange& exchange, con
 Task<void> HttpConnection::refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record) {
   record.error = reason;
   if (reason.side != Error::Side::downstream)
-    proxy_.environment().refusals.info(
-        proxy_.plan().name + " " + std::string(to_string(reason.kind)),
-        fmt::format("{} {} {} {}: {}", proxy_.plan().name, info_.downstream, log::escape(record.method),
-                    log::escape(record.authority), log::escape(reason.text())));
+    tell(reason, fmt::format("{} {}", log::escape(record.method), log::escape(record.authority)));
   http::StatusAnswer told = http::status_answer(reason);
   co_await say(exchange, std::move(told), record);
 }
@@ -240,6 +250,7 @@ Task<void> HttpConnection::terminate(http::ServerExchange& exchange, Cluster& cl
   record.bytes_received = relay.flow().bytes(Direction::up);
   record.bytes_sent = relay.flow().bytes(Direction::down);
   record.error = end.error;
+  if (end.error.kind == Error::Kind::timeout) tell(end.error, "CONNECT " + log::escape(record.authority));
 }
 
 }  // namespace tunnel::proxy
