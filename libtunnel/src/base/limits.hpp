@@ -26,10 +26,10 @@ struct Limits {
   std::uint64_t head_bytes = 16384;            // head: name + value + 32 a field, and the raw head over h1
   std::uint64_t head_fields = 100;             // fields
   std::uint64_t chunk_extension_bytes = 1024;  // framing: chunk extensions a message
-  std::uint64_t early_data_bytes = 16384;      // early-data: read from a client with its CONNECT, before its tunnel stands
-  std::uint64_t linger_bytes = 65536;          // linger: discarded after a refusal before the connection closes
-  Milliseconds linger_time{1000};              // (with linger)
-  std::uint64_t retries = 1;                   // retries: of a request that is safe to repeat
+  std::uint64_t early_data_bytes = 16384;  // early-data: read from a client with its CONNECT, before its tunnel stands
+  std::uint64_t linger_bytes = 65536;      // linger: discarded after a refusal before the connection closes
+  Milliseconds linger_time{1000};          // (with linger)
+  std::uint64_t retries = 1;               // retries: of a request that is safe to repeat
   // HTTP/2
   std::uint32_t h2_stream_window_start = 65536;   // (fixed) a stream's window before it grew
   std::uint32_t h2_stream_window = 4194304;       // h2-stream-window: what it may grow to
