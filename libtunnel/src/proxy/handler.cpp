@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/handler.hpp"
 
+#include <fmt/format.h>
+
 #include <variant>
+
+#include "base/log.hpp"
 
 #include "proxy/http_proxy.hpp"
 #include "proxy/simple_handlers.hpp"
@@ -56,6 +60,12 @@ void Handler::finish_record(AccessRecord& record, const Flow* flow, const Error&
   context().counters.add(Counter::bytes_received, record.bytes_received);
   context().counters.add(Counter::bytes_sent, record.bytes_sent);
   if (!plan_.access_log.empty()) environment_.records.write(record);
+}
+
+void Handler::tell(const std::string& peer, const Error& reason, std::string_view what) const {
+  environment_.refusals.info(
+      fmt::format("{} {}", plan_.name, to_string(reason.kind)),
+      fmt::format("{} {}{}{}: {}", plan_.name, peer, what.empty() ? "" : " ", what, log::escape(reason.text())));
 }
 
 std::pair<StreamPtr, StreamPtr> Handler::make_pair() const {

@@ -46,6 +46,8 @@ class Handler : public net::Acceptor, public net::InternalListener {
   AccessRecord start_record(AccessRecord::Kind kind, const ConnectionInfo& info) const;
   // Takes the end, adds the duration, counts the bytes and hands the record to the log.
   void finish_record(AccessRecord& record, const Flow* flow, const Error& error) const;
+  // A line for the log about `peer`; a flood of them is merged. `what` it asked for is escaped already.
+  void tell(const std::string& peer, const Error& reason, std::string_view what = {}) const;
   FlowTimeouts tunnel_timeouts() const { return {plan_.idle_timeout, plan_.half_close_timeout}; }
 
  protected:

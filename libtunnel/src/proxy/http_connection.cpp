@@ -82,17 +82,10 @@ void HttpConnection::rejected(std::string_view protocol, std::uint16_t status, s
   record.protocol = protocol;
   record.status = status;
   proxy_.finish_record(record, nullptr, Error(Error::Kind::protocol, detail).on(Error::Side::downstream));
-  tell(record.error, {});
+  proxy_.tell(info_.downstream, record.error);
 }
 
-void HttpConnection::cut(const Error& reason) { tell(reason, {}); }
-
-// A line for the log; a flood of them is merged.
-void HttpConnection::tell(const Error& reason, std::string_view what) {
-  proxy_.environment().refusals.info(fmt::format("{} {}", proxy_.plan().name, to_string(reason.kind)),
-                                     fmt::format("{} {}{}{}: {}", proxy_.plan().name, info_.downstream,
-                                                 what.empty() ? "" : " ", what, log::escape(reason.text())));
-}
+void HttpConnection::cut(const Error& reason) { proxy_.tell(info_.downstream, reason); }
 
 Task<void> HttpConnection::serve(http::ServerExchange& exchange) {
   proxy_.context().counters.add(Counter::requests);
@@ -186,7 +179,8 @@ Task<Result<void>> HttpConnection::send_body(http::ServerExchange& exchange, con
 Task<void> HttpConnection::refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record) {
   record.error = reason;
   if (reason.side != Error::Side::downstream)
-    tell(reason, fmt::format("{} {}", log::escape(record.method), log::escape(record.authority)));
+    proxy_.tell(info_.downstream, reason,
+                fmt::format("{} {}", log::escape(record.method), log::escape(record.authority)));
   http::StatusAnswer told = http::status_answer(reason);
   co_await say(exchange, std::move(told), record);
 }
@@ -250,7 +244,8 @@ Task<void> HttpConnection::terminate(http::ServerExchange& exchange, Cluster& cl
   record.bytes_received = relay.flow().bytes(Direction::up);
   record.bytes_sent = relay.flow().bytes(Direction::down);
   record.error = end.error;
-  if (end.error.kind == Error::Kind::timeout) tell(end.error, "CONNECT " + log::escape(record.authority));
+  if (end.error.kind == Error::Kind::timeout)
+    proxy_.tell(info_.downstream, end.error, "CONNECT " + log::escape(record.authority));
 }
 
 }  // namespace tunnel::proxy

@@ -22,7 +22,6 @@ class HttpConnection final : public Connection, private http::ExchangeHandler {
   Task<void> serve(http::ServerExchange& exchange) override;
   void rejected(std::string_view protocol, std::uint16_t status, std::string_view detail) override;
   void cut(const Error& reason) override;
-  void tell(const Error& reason, std::string_view what);
   Task<void> answer(http::ServerExchange& exchange, AccessRecord& record);
   Task<void> respond(http::ServerExchange& exchange, const plan::Respond& action, AccessRecord& record);
   Task<void> refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record);

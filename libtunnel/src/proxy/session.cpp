@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/session.hpp"
 
-#include <fmt/format.h>
-
-#include "base/log.hpp"
-
 namespace tunnel::proxy {
-
-void Session::tell(const Error& reason) const {
-  handler.environment().refusals.info(
-      fmt::format("{} {}", handler.plan().name, to_string(reason.kind)),
-      fmt::format("{} {}: {}", handler.plan().name, record.downstream_remote, log::escape(reason.text())));
-}
 
 void Session::fail(const Error& reason) {
   // What the client itself did is no news; a hop's failure is told by whoever accepted the client.
-  if (downstream && reason.side != Error::Side::downstream) tell(reason);
+  if (downstream && reason.side != Error::Side::downstream) handler.tell(record.downstream_remote, reason);
   if (downstream) downstream->abort(reason);
   handler.finish_record(record, nullptr, reason);
 }
@@ -26,7 +16,7 @@ Task<void> relay(std::unique_ptr<Session> session) {
   session->relay = &relaying;
   const RelayEnd end = co_await relaying.run();
   session->relay = nullptr;
-  if (end.error.kind == Error::Kind::timeout) session->tell(end.error);
+  if (end.error.kind == Error::Kind::timeout) session->handler.tell(session->record.downstream_remote, end.error);
   session->upstream.reset();  // a hop behind us writes its line first
   session->downstream.reset();
   session->handler.finish_record(session->record, &relaying.flow(), end.error);

@@ -25,8 +25,6 @@ class Session final : public Connection {
   std::string describe() const override { return record.downstream_remote; }
   // There will be nothing to relay: the client is reset and the line says why.
   void fail(const Error& reason);
-  // A line for the log; a flood of them is merged.
-  void tell(const Error& reason) const;
 
   Handler& handler;
   Handler::Admission admission;
