@@ -20,33 +20,40 @@ BELOW = {
     "net": ("base", "plan", "stream"),
     "http": ("base", "plan", "stream"),
     "proxy": ("base", "plan", "stream", "net", "http"),
-    "runtime": ("base", "plan", "stream", "net", "http", "proxy"),
-    "config": ("base", "plan", "stream", "net", "http", "proxy", "runtime"),
+    "envoy": ("base", "plan"),
+    "runtime": ("base", "plan", "stream", "net", "http", "proxy", "envoy"),
+    "config": ("base", "plan", "stream", "net", "http", "proxy", "runtime", "envoy"),
 }
-# Public headers a layer may include: the plan for everybody above base, streams for all above stream, run.hpp at the top.
-PUBLIC = {"plan.hpp": "plan", "stream.hpp": "stream", "run.hpp": "runtime"}
+# The layer each public header (libtunnel/include/tunnel) belongs to.
+PUBLIC = {"address.hpp": "base", "buffer.hpp": "base", "error.hpp": "base", "loop.hpp": "base", "task.hpp": "base",
+          "plan.hpp": "plan", "stream.hpp": "stream", "connection_info.hpp": "stream", "custom.hpp": "stream",
+          "run.hpp": "runtime"}
 # Layers that know no socket and no executor: what turns bytes into events, decides or configures. http gets its streams from a
 # Dialer, proxy its sockets from net. Beast's parser and the buffer it includes are no sockets.
-WITHOUT_SOCKETS = ("plan", "http", "proxy", "config")
+WITHOUT_SOCKETS = ("plan", "http", "proxy", "envoy", "config")
 SOCKETS = re.compile(r"boost/asio(\.hpp|/(?!buffer\.hpp))|sys/(socket|epoll)\.h|netinet/|base/epoll_loop|stream/socket_stream")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 LONG_FILE, LONG_MAIN = 400, 80
 
 
 def violations_in(path, text):
-    """`path` is relative to libtunnel/src; yields sentences."""
-    layer = path.split("/")[0]
+    """`path` is relative to libtunnel/src, or "tunnel/…" for a public header; yields sentences."""
+    public = path.startswith("tunnel/")
+    layer = PUBLIC.get(path.split("/")[1], "runtime") if public else path.split("/")[0]
+    where = f"libtunnel/include/{path}" if public else f"libtunnel/src/{path}"
     for number, line in enumerate(text.splitlines(), 1):
         match = INCLUDE.match(line)
         if not match:
             continue
         target = match[2]
-        place = f"libtunnel/src/{path}:{number}: {target}:"
+        place = f"{where}:{number}: {target}:"
         first = target.split("/")[0]
         if target.startswith((".", "src/", "libtunnel/")):
             yield f"{place} write includes as \"layer/file.hpp\" or \"tunnel/file.hpp\""
         elif first in BELOW and "/" in target:
-            if first != layer and first not in BELOW[layer]:
+            if public:
+                yield f"{place} a public header stands without the private ones: they are not installed"
+            elif first != layer and first not in BELOW[layer]:
                 yield f"{place} {layer} stands below {first} or beside it and must not include it"
         elif first == "tunnel":
             owner = PUBLIC.get(target.split("/", 1)[1])
@@ -77,28 +84,32 @@ def check_tree():
             violations.append(f"libtunnel/src/{relative}: its folder is no layer known to test/layers.py")
         else:
             violations += violations_in(relative, read(path))
-    for path in files + list(cpp_files("libtunnel/include")) + list(cpp_files("tools")) + list(cpp_files("test")):
+    public = list(cpp_files("libtunnel/include"))
+    for path in public:
+        violations += violations_in(os.path.relpath(path, os.path.join(ROOT, "libtunnel", "include")), read(path))
+    for path in files + public + list(cpp_files("tools")) + list(cpp_files("test")):
         lines = read(path).count("\n")
         name = os.path.relpath(path, ROOT)
         if lines >= LONG_FILE:
             print(f"warning: {name} has {lines} lines")
         elif re.fullmatch(r"tools/(tun|tcp)-\w+\.cpp", name) and lines > LONG_MAIN:
             print(f"warning: {name} has {lines} lines; a main() has at most {LONG_MAIN}")
-    print("\n".join(violations) or f"layers: {len(files)} files, every include points down")
+    print("\n".join(violations) or f"layers: {len(files) + len(public)} files, every include points down")
     return 1 if violations or not files else 0
 
 
 def self_test():
-    bad = (("base/task.hpp", '#include "stream/stream.hpp"'), ("net/listener.cpp", '#include "http/exchange.hpp"'),
+    bad = (("base/cancel.hpp", '#include "tunnel/stream.hpp"'), ("net/listener.cpp", '#include "http/exchange.hpp"'),
            ("http/pool.cpp", '#include "net/connector.hpp"'), ("http/exchange.hpp", '#include "proxy/router.hpp"'),
            ("runtime/worker.cpp", '# include "config/parse.hpp"'), ("stream/pump.cpp", '#include "../base/task.hpp"'),
            ("http/h1_codec.cpp", "#include <boost/asio/ip/tcp.hpp>"), ("proxy/tcp_proxy.hpp", "#include <boost/asio.hpp>"),
            ("http/h2_session.cpp", '#include "stream/socket_stream.hpp"'), ("config/value.cpp", "#include <sys/socket.h>"),
-           ("base/error.hpp", '#include "tunnel/run.hpp"'), ("proxy/http_proxy.cpp", '#include "tunnel/unknown.hpp"'))
+           ("base/cancel.hpp", '#include "tunnel/run.hpp"'), ("proxy/http_proxy.cpp", '#include "tunnel/unknown.hpp"'),
+           ("tunnel/stream.hpp", '#include "base/limits.hpp"'), ("tunnel/loop.hpp", '#include "tunnel/stream.hpp"'))
     good = (("proxy/http_proxy.cpp", '#include "http/exchange.hpp"\n#include "net/connector.hpp"\n#include "tunnel/plan.hpp"'),
             ("http/h1_codec.cpp", "#include <boost/asio/buffer.hpp>\n#include <boost/beast/http/basic_parser.hpp>"),
-            ("stream/socket.cpp", '#include <boost/asio/ip/tcp.hpp>\n#include "base/loop.hpp"'),
-            ("base/task.hpp", '// #include "stream/stream.hpp"'))
+            ("stream/socket.cpp", '#include <boost/asio/ip/tcp.hpp>\n#include "tunnel/loop.hpp"'),
+            ("base/cancel.hpp", '// #include "stream/stream.hpp"'))
     missed = [sample for sample in bad if not list(violations_in(*sample))]
     wrong = [sample for sample in good if list(violations_in(*sample))]
     for sample in missed:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Holds the manual pages against the programs: options and exit statuses against --help, limits against tunnel(7), counters
-and gauges against what SIGUSR2 writes; each both ways, defaults and ranges included. Every command under EXAMPLES is judged
-with --check, every example of --help stands on its page.
+and gauges against what SIGUSR2 writes; each both ways, defaults and ranges included. Every command under EXAMPLES and every
+one of README.md is judged with --check, every example of --help stands on its page.
 
 man_options.py [--bin DIR]   checks; one line a difference, status 1 if there is any  [build/release/bin]
 man_options.py --self-test   proves that it finds what it looks for
@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import threading
 
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 PROGRAMS = ("tun-encap", "tun-decap", "tcp-chain", "tun-run")
+PRINTS = ("--check", "--explain", "--graph", "--as-shell", "--export")  # judge the configuration, too; one of them at a time
 SECONDS = 20  # patience with a program that should answer at once
 
 
@@ -61,7 +63,7 @@ def help_options(text):
     options = {}
     part = text.split("\nUsage\n")[1].split("\nLimits, for --limit")[0]
     for entry in re.split(r"\n(?=  (?:-\w, |    )--)", part)[1:]:
-        flags, said = re.match(r"\s+((?:-\w, )?--\S+)(.*)", entry, re.S).groups()
+        flags, said = re.match(r"\s+((?:-\w, )?--[\w-]+)(.*)", entry, re.S).groups()
         said = " ".join(said.split("\n\n")[0].split())
         default = re.search(r"\[([^\[\]]+)\]$", said)
         for flag in flags.split(", "):
@@ -96,13 +98,19 @@ def page_statuses(text):
 
 
 def help_statuses(text):
-    return set(re.findall(r"\b(\d+) [a-z]", re.search(r"^Exit status: (.*)$", text, re.M)[1]))
+    return set(re.findall(r"\b(\d+) [a-z]", re.search(r"^Exit status: (.*?)\.$", text, re.M | re.S)[1]))
 
 
 def page_examples(text):
     """The commands that stand alone: .Dl, and, as that would wrap a long one, literal blocks of one line."""
     commands = re.findall(r"^\.Dl (.*)$|^\.Bd -literal.*\n(.*)\n\.Ed$", section(text, "EXAMPLES"), re.M)
     return [plain(short or long) for short, long in commands]
+
+
+def readme_commands(text):
+    """The lines of code blocks that are a command of ours, without comment and '&'; what is redirected has a line without, too."""
+    lines = "\n".join(re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S)).splitlines()
+    return [re.sub(r"\s+(#.*|&)$", "", line) for line in lines if line.split(" ")[0] in PROGRAMS and " > " not in line]
 
 
 def page_files(text):
@@ -166,14 +174,18 @@ def judge_examples(bin_dir, texts):
         for name, text in files.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
+        shutil.copytree(os.path.join(ROOT, "test", "envoy-samples"), folder, dirs_exist_ok=True)
         commands = [("man/tun-run.5", f"tun-run {name}") for name in files]
         for name, text in texts.items():
             found = [line for line in page_examples(text) if line.split()[0] in PROGRAMS]
             if not found and name.endswith(".1"):
                 yield f"man/{name}: has no example"
             commands += [(f"man/{name}", line) for line in found]
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+            commands += [("README.md", line) for line in readme_commands(file.read())]
         for where, line in commands:
-            words = shlex.split(line) + ([] if "--check" in line else ["--check"])
+            words = shlex.split(line)
+            words += [] if any(word.startswith(PRINTS) for word in words) else ["--check"]
             words[0] = os.path.join(bin_dir, words[0])
             run = subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False)
             if run.returncode != 0:
@@ -271,6 +283,8 @@ def self_test():
         told = found(**{argument: text.replace(old, new, 1)})
         assert any(wanted in line for line in told), (wanted, told)
     assert page_examples(SAMPLE_PAGE) == ["p -l 1", "p --check"]
+    code = "```mermaid\nx\n```\n```\ntun-run a.tun  # runs it\ntun-run b.tun &\ntun-run c.tun > d\nls\n```\ntun-run e.tun\n"
+    assert readme_commands(code) == ["tun-run a.tun", "tun-run b.tun"]
     assert page_names(SAMPLE_TUNNEL) == {"tunnel_a_total"}
     assert list(differences("here", "counter", {"a"}, {"b"})) == ["here: counter b is missing", "here: there is no counter a"]
 

@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# setup.sh build|tests|measure...: installs what a fresh Debian 12 lacks, and does nothing where all is there.
+# setup.sh build|tests|ssh|measure...: installs what a fresh Debian 12 lacks, and does nothing where all is there.
 #   build     compiler and libraries: all that the programs and the examples need
-#   tests     what test/run.sh adds: checkers, real peers (Envoy and pycurl pinned in requirements.txt, h2spec in h2spec/)
+#   tests     what test/run.sh adds: checkers, real peers (Envoy and pycurl pinned in requirements.txt, h2spec in h2spec/),
+#             a browser for the live page
+#   ssh       client and server, as the tests and one example use them: no service is started, now or at the next boot
 #   measure   what a comparison with other proxies adds
 # Only apt runs with more rights, by sudo when not root; it is simulated first, and nothing is installed if a package would have
 # to go. The pinned peers go to .peers/ in the checkout, or to $TUNNEL_PEERS.
@@ -13,9 +15,13 @@ peers=${TUNNEL_PEERS:-$here/../.peers}
 # "package", or "command:package" where any version of the command will do, wherever it came from.
 build_packages=(clang-19 lld-19 llvm-19 cmake ninja-build pkg-config ccache:ccache curl:curl
   libboost1.81-dev libboost-program-options1.81-dev libboost-url1.81-dev libboost-json1.81-dev
-  libnghttp2-dev libssl-dev libspdlog-dev libfmt-dev libgtest-dev)
+  libnghttp2-dev libyaml-cpp-dev libre2-dev libssl-dev libspdlog-dev libfmt-dev libgtest-dev)
 tests_packages=(libclang-rt-19-dev clang-tidy-19 clang-format-19 g++-12 mandoc:mandoc python3 python3-venv
-  nghttpx:nghttp2-proxy haproxy:haproxy openssl:openssl node:nodejs)
+  nghttpx:nghttp2-proxy haproxy:haproxy openssl:openssl node:nodejs nft:nftables chromium:chromium zsh:zsh fish:fish
+  ip:iproute2 socat:socat systemd-socket-activate:systemd
+  dpkg-shlibdeps:dpkg-dev lintian:lintian debootstrap:debootstrap)
+ssh_packages=(ssh:openssh-client sshd:openssh-server)
+tests_packages+=("${ssh_packages[@]}")
 measure_packages=(nginx libnginx-mod-stream socat:socat iperf3:iperf3 wrk:wrk ip:iproute2)
 
 fail() { echo "setup: $*" >&2; exit 1; }
@@ -51,6 +57,10 @@ install_packages() {
   # SYSTEMD_OFFLINE: the services some peers' packages bring are not started behind the user's back.
   as_root env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 apt-get install -y -q --no-install-recommends "${missing[@]}" ||
     fail "apt-get install failed: see its message above."
+  # An sshd that nobody asked for must not wait at the next boot either.
+  if [[ " ${missing[*]} " == *" openssh-server "* ]] && has_command systemctl; then
+    as_root env SYSTEMD_OFFLINE=1 systemctl disable --quiet ssh.service || true
+  fi
   if [ -d /run/systemd/system ] && [[ " ${missing[*]} " =~ \ (nghttp2-proxy|haproxy|nginx)\  ]]; then
     echo "setup: nghttpx, haproxy and nginx were not started now; 'systemctl disable nghttpx haproxy nginx' keeps them off after a boot."
   fi
@@ -103,17 +113,30 @@ pinned_go_peers() {
   echo "$stamp" >"$peers/go.stamp"
 }
 
-[ $# -gt 0 ] || fail "usage: setup.sh build|tests|measure..."
+# Only the checker of /metrics: the package would bring a server that starts.
+metrics_checker() {
+  [ ! -x "$peers/bin/promtool" ] || return 0
+  has_command promtool && return 0
+  echo "setup: promtool into $peers"
+  mkdir -p "$peers/bin" "$peers/prometheus"
+  (cd "$peers/prometheus" && apt-get download -q prometheus >/dev/null 2>&1 && dpkg-deb -x prometheus_*.deb .) ||
+    fail "apt could not download prometheus: check the network and the apt sources, then start again."
+  mv "$peers/prometheus/usr/bin/promtool" "$peers/bin/promtool"
+  rm -rf "$peers/prometheus"
+}
+
+[ $# -gt 0 ] || fail "usage: setup.sh build|tests|ssh|measure..."
 packages=()
 for set in "$@"; do
   case $set in
     build) packages+=("${build_packages[@]}") ;;
     tests) packages+=("${tests_packages[@]}") ;;
+    ssh) packages+=("${ssh_packages[@]}") ;;
     measure) packages+=("${measure_packages[@]}") ;;
-    *) fail "unknown set '$set': build, tests or measure." ;;
+    *) fail "unknown set '$set': build, tests, ssh or measure." ;;
   esac
 done
 need_packages "${packages[@]}"
 for set in "$@"; do
-  if [ "$set" = tests ]; then pinned_python_peers; pinned_go_peers; fi
+  if [ "$set" = tests ]; then pinned_python_peers; pinned_go_peers; metrics_checker; fi
 done

@@ -5,8 +5,9 @@
 run.py [--bin FOLDER] [-k PATTERN] [-j N] [--json FILE] [--list]
 
 A test is a function test_NAME(t) in test_*.py; lib/case.py says what `t` can do. Each runs in a process and (where allowed) a network
-namespace of its own, under a time limit. Environment: E2E_BULK and E2E_HALF (bytes of the long transfers), E2E_SCALE (stretches
-every deadline), TUNNEL_PEERS (where the pinned peers are), CI (a skip for want of a peer the set-up installs is a failure).
+namespace of its own, under a time limit. Environment: E2E_BULK and E2E_HALF (bytes of the long transfers), E2E_EXPORTS (pipelines
+shown to Envoy), E2E_SCALE (stretches every deadline), TUNNEL_PEERS (where the pinned peers are), CI (a skip for want of a peer the
+set-up installs is a failure).
 """
 import argparse
 import faulthandler

@@ -49,8 +49,8 @@ def test_what_is_not_there_yet_is_unknown(t):
     port = t.port()
     for words in (("tun-decap", "-l", port, "--to", "echo:", "--tls", "cert=a,key=b"),
                   ("tun-decap", "-l", port, "--to", "echo:", "--auth-file", "a"),
-                  ("tcp-chain", "-l", port, "-t", "echo:", "--admin", "1"), ("tcp-chain", "-l", port, "-t", "tls:a:1"),
-                  ("tun-encap", "-l", port, "-x", "https:a:1", "--target", "a:1"), ("tun-run", "--envoy", "a.yaml")):
+                  ("tcp-chain", "-l", port, "-t", "tls:a:1"),
+                  ("tun-encap", "-l", port, "-x", "https:a:1", "--target", "a:1"), ("tun-run", "--envoy-compat", "-e", "tcp-chain -l 1 -t a:1")):
         refused(t, (64,), words)
 
 

@@ -2,6 +2,7 @@
 """Starting, draining, ending, running out of descriptors, several workers."""
 import hashlib
 import signal
+import time
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -110,6 +111,18 @@ def test_an_idle_program_ends_at_once(t):
         tool = t.tool("tcp-chain", "-l", tcp(port), "-t", "echo:")
         tool.signal(number)
         assert tool.wait_exit(2) == 0, tool.report()
+
+
+def test_signals_at_the_very_end_keep_nobody_up(t):
+    """One that comes while the last worker leaves is neither waited for nor behind."""
+    port = t.port()
+    for _ in range(10):
+        tool = t.tool("tcp-chain", "--workers", "1", "-l", tcp(port), "-t", "echo:")
+        tool.signal(signal.SIGTERM)
+        deadline = time.monotonic() + 5 * wait.SCALE
+        while tool.running() and time.monotonic() < deadline:
+            tool.signal(signal.SIGUSR1)
+        assert tool.wait_exit(0) == 0, tool.report()
 
 
 def test_signals_that_do_nothing_yet(t):

@@ -1,42 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real peers at the other end, in both directions: Envoy, curl, libcurl, Node, nghttpx, haproxy."""
-import hashlib
 import os
 import random
 import socket
-import threading
 
 from lib import client, peers, topology
 from lib.case import both_ways, needs
 from lib.origin import echo, receive_bulk, reset, send_bulk
 from lib.topology import tcp
+from lib.transfer import big_body, check_bytes_both_ways, check_get
 
-BIG = 10 << 20
 TEXT = random.Random(7).randbytes(12 << 10).hex().encode()  # for h2c-connect.js, which prints what it got into one pipe
-
-
-def big_body():
-    return random.Random(42).randbytes(BIG)
-
-
-def check_get(entry, body, **options):
-    answer = client.get(entry, **options)
-    assert answer.status == 200, answer
-    assert hashlib.sha256(answer.body).digest() == hashlib.sha256(body).digest(), f"{len(answer.body)} bytes of {len(body)}"
-
-
-def check_bytes_both_ways(t, entry):
-    """BIG bytes up and back through an echoing origin; the client's end arrives there, and the origin's end comes back."""
-    sock, sent = t.connect(entry, seconds=60), {}
-
-    def upload():
-        sent["digest"] = send_bulk(sock, BIG, "peer")
-        sock.shutdown(socket.SHUT_WR)
-    thread = threading.Thread(target=upload, daemon=True)
-    thread.start()
-    received = receive_bulk(sock)
-    thread.join()
-    assert received == (BIG, sent["digest"]), f"{received[0]} of {BIG} bytes came back"
 
 
 # --- our tun-encap, Envoy's CONNECT termination ---

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refusals: what the CONNECT client sees, and what the outer HTTP client behind tun-encap sees (RFC 9209 Proxy-Status)."""
+import os
 import socket
 
 from lib import client, peers, topology, wait
@@ -81,6 +82,31 @@ def test_another_method(t):
     answer = refused_by(decap_port(t, "--allow", "127.0.0.0/8:80"), "", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     check(answer, 405)
     assert answer.field("allow") == "CONNECT"
+    assert answer.body == b"Method Not Allowed: only tunnels are opened here; curl asks for one with --proxytunnel\n", answer.body
+    assert t.tools[-1].err.first(lambda line: "GET a: answered 405: only tunnels are opened here" in line, 0, 10)
+
+
+def test_a_tunnel_where_none_is_opened(t):
+    port = t.port()
+    tool = t.tool("tun-encap", "-l", tcp(port), "-x", "h1:127.0.0.1:1", "--target", "a:1", "--http")
+    answer = refused_by(port, "b:1")
+    check(answer, 404)
+    assert answer.body == b"Not Found: no tunnels are opened here; tun-encap does with --target @authority\n", answer.body
+    assert tool.err.first(lambda line: "CONNECT b:1: answered 404: no tunnels" in line, 0, 10)
+
+
+def test_an_upgrade(t):
+    port = t.port()
+    t.tool("tcp-chain", "-l", tcp(port), "-t", "respond:200:hello")
+    answer = refused_by(port, "", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n")
+    check(answer, 501)
+    assert answer.body == b"Not Implemented: an Upgrade, as of a WebSocket, is not passed on\n", answer.body
+
+
+def test_tls_where_none_is_spoken(t):
+    port = decap_port(t, "--allow", "127.0.0.0/8:80")
+    refused_by(port, "", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert t.tools[-1].err.first(lambda line: "TLS, where HTTP in clear is spoken" in line, 0, 10)
 
 
 def test_nothing_behind_a_refusal_is_parsed(t):
@@ -119,6 +145,43 @@ def test_max_conns(t):
     assert answer.field("retry-after"), answer
     first.sendall(b"ping")
     assert first.recv(4) == b"ping"
+
+
+def test_mem_limit(t):
+    """Clients of a target that reads nothing fill the buffers of a hop; then nobody new comes, until it is gone."""
+    path = os.path.join(t.tmp, "stalled.sock")
+    with socket.socket(socket.AF_UNIX) as stalled:
+        stalled.bind(path)
+        stalled.listen(100)
+        port, proxy = t.port(), t.port()
+        tool = t.tool("tun-run", "--force-pairs", "--workers", "1", "--mem-limit", "1M", "-e", f"tcp-chain -l {tcp(port)} -t internal:hop",
+                      "-e", f"tcp-chain -l internal:hop -t unix:{path}", "-e", f"tun-decap -l {tcp(proxy)} --to echo:")
+        live = t.tunnel(proxy, "any:1")
+        clients = []
+
+        def full():
+            return tool.gauges()["tunnel_buffer_bytes"] > 1 << 20
+        while not full():
+            assert len(clients) < 60, tool.report()
+            clients.append(t.connect(port))
+            try:
+                clients[-1].sendall(bytes(1 << 20))
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # the memory is used up by now
+        refused = tool.counters()["tunnel_mem_refused_total"]
+        check(refused_by(proxy, "any:1"), 503, "error=connection_limit_reached")
+        with t.connect(port) as late:
+            try:
+                assert not late.recv(1), "bytes came instead of a reset"
+                assert False, "an end came instead of a reset"
+            except ConnectionResetError:
+                pass
+        assert tool.counters()["tunnel_mem_refused_total"] >= refused + 2
+        live.sendall(b"still served")
+        assert live.recv(100) == b"still served"
+        stalled.close()  # resets what was connected to it
+        wait.until(lambda: not full(), 10, "the buffers stay full")
+        t.tunnel(proxy, "any:1").close()
 
 
 def test_200_only_after_the_far_end_of_internal_hops(t):

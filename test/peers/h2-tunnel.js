@@ -46,5 +46,6 @@ stream.on('end', () => {
   if (mode === 'upload') upload(Number(bytes));
 });
 stream.on('error', () => {});  // told by `code`
-stream.on('close', finish);
+// A stream is 'closed' before its last frame has left: the session's end waits for it, exit() would not.
+stream.on('close', () => session.close(finish));
 session.on('error', error => { console.error('session: ' + error.message); process.exit(1); });

@@ -17,16 +17,12 @@ using test::chain;
 using test::CompareBytes;
 using test::Outcome;
 using test::Peer;
+using test::saw;
 using test::Seen;
 using test::World;
 
 constexpr const char* kServer = "10.0.0.9:80";
 constexpr std::uint64_t kMiB = 1 << 20;
-
-std::string saw(const char* who, const Peer& peer) {
-  return std::string(who) + " " + std::to_string(peer.received().size()) + (peer.pattern_intact() ? "" : " DAMAGED") +
-         " " + std::string(peer.fate());
-}
 
 class Chain : public testing::TestWithParam<unsigned> {
  protected:

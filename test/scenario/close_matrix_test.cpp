@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The close matrix of rules.md 3.1 in memory: who closes how and when. The oracle is a direct pair: what the two ends
+// The close matrix in memory: who closes how and when. The oracle is a direct pair: what the two ends
 // see over a chain must be what they see without one.
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of rules.md 1.1, 1.2 and 1.6 beside those of tunnel_test.cpp and http_test.cpp: what a client of a proxy, and of
-// a listener in front of one, is told when limits, names inside the process, methods or the next proxy are the cause.
-// Status and Proxy-Status exactly.
+// Rows of test/RULES.md 1.1, 1.2 and 1.6 beside those of tunnel_test.cpp and http_test.cpp: what a client of a proxy,
+// and of a listener in front of one, is told when limits, names inside the process, methods or the next proxy are the
+// cause. Status and Proxy-Status exactly.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -32,9 +32,7 @@ constexpr const char* kProxy = "10.0.0.2:3128";
 // "decap" on 9002 terminates every CONNECT into internal:first, `hops` listeners before the origin.
 plan::Plan decap_to_hops(unsigned hops) {
   plan::Plan plan;
-  plan::HttpProxy decap;
-  decap.routes.push_back({plan::Match{true, "/"}, plan::Terminate{"to-hop1"}, {}});
-  plan.listeners.push_back(test::tcp_listener("decap", 9002, std::move(decap)));
+  plan.listeners.push_back(test::terminate_all(test::tcp_listener("decap", 9002, plan::HttpProxy{}), "to-hop1"));
   for (unsigned i = 1; i <= hops; ++i) {
     const std::string name = "hop" + std::to_string(i);
     plan.clusters.push_back(test::to_internal("to-" + name, name));
@@ -79,7 +77,7 @@ Kept open_tunnel(World& world, HttpClient& client, const std::string& authority)
 class ErrorRow : public testing::TestWithParam<plan::Http> {};
 
 INSTANTIATE_TEST_SUITE_P(Over, ErrorRow, testing::Values(plan::Http::h1, plan::Http::h2),
-                         [](const auto& one) { return std::string(one.param == plan::Http::h1 ? "H1" : "H2"); });
+                         [](const auto& one) { return test::version_name(one.param); });
 
 TEST_P(ErrorRow, ADeniedNameIsNotLookedUp) {
   both_ways(test::tunnel_plan(GetParam()), [](World& world, Seen&) {
@@ -270,8 +268,7 @@ const Reply kReplies[] = {
 INSTANTIATE_TEST_SUITE_P(Rows, ProxyReply,
                          testing::Combine(testing::ValuesIn(kReplies), testing::Values(plan::Http::h1, plan::Http::h2)),
                          [](const auto& one) {
-                           return std::string(std::get<0>(one.param).name) +
-                                  (std::get<1>(one.param) == plan::Http::h1 ? "H1" : "H2");
+                           return std::string(std::get<0>(one.param).name) + test::version_name(std::get<1>(one.param));
                          });
 
 // Bytes that are no HTTP, and none at all.
@@ -308,7 +305,7 @@ TEST(ProxyGarbage, IsA502) {
 class ProxyAccepts : public testing::TestWithParam<plan::Http> {};
 
 INSTANTIATE_TEST_SUITE_P(Over, ProxyAccepts, testing::Values(plan::Http::h1, plan::Http::h2),
-                         [](const auto& one) { return std::string(one.param == plan::Http::h1 ? "H1" : "H2"); });
+                         [](const auto& one) { return test::version_name(one.param); });
 
 TEST_P(ProxyAccepts, Any2xxAndAnyInterimAnswersBefore) {
   for (const std::uint16_t status : {200, 201, 299}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// rules.md 1.3, rows 5 and 11: however an HTTP/2 client's tunnel is lost, by its stream or by its connection, the
+// test/RULES.md 1.3, rows 5 and 11: however an HTTP/2 client's tunnel is lost, by its stream or by its connection, the
 // upstream meets a reset and never an end; and bytes the client had sent before arrive.
 #include <gtest/gtest.h>
 
@@ -92,7 +92,8 @@ const Way kWays[] = {
     {"ABrokenFrame", Loss::garbage},
 };
 
-// rules.md 1.3, row 10: what a proxy that goes away did not act upon is asked again, and all of it over one connection.
+// test/RULES.md 1.3, row 10: what a proxy that goes away did not act upon is asked again, and all of it over one
+// connection.
 TEST(LostProxy, ManyTunnelsShareTheNextConnection) {
   const Outcome outcome = both_ways(
       test::tunnel_plan(plan::Http::h2),

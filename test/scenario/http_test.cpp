@@ -310,14 +310,8 @@ TEST_P(Forward, AnOriginThatNeverAnswersIsGivenUpWhenTheClientLeaves) {
   Error seen;
   bool over = false;
   serve([&](http::ServerExchange& exchange) -> Task<void> {
-    struct Watch final : ResetObserver {
-      explicit Watch(Loop& loop) : told(loop) {}
-      void on_stream_reset(Stream&) noexcept override { told.set(); }
-      Notify told;
-    } watch(exchange.loop());
-    exchange.on_reset(&watch);
-    co_await watch.told.wait();
-    exchange.on_reset(nullptr);
+    Task<void> silent = test::no_answer(exchange);
+    co_await silent;
     over = true;
   });
   auto asking = front().ask(test::get("example.com"));
@@ -555,6 +549,26 @@ TEST_P(Decap, OverItsLimitItSaysSoOnceAndCloses) {
   EXPECT_NE(answer.field("retry-after"), "");
   EXPECT_EQ(other.count(Counter::listener_conns_refused), 1U);
   EXPECT_FALSE(second.connection().usable());
+}
+
+TEST(Decap, ItsOwnNumberOfStreamsIsWhatAClientMayOpen) {
+  plan::Plan limited = test::tunnel_plan(Http::h2);
+  std::get<plan::HttpProxy>(limited.listeners.back().handler).streams = 2;
+  World world(limited);
+  test::join_tunnel(world);
+  world.network.at(kOrigin);
+  HttpClient client(world, Http::h2, world.dial("decap"));
+  world.loop.run();
+  EXPECT_EQ(client.connection().capacity(), 2U);
+  // A third tunnel of ours takes a second connection instead of a refusal.
+  std::vector<std::unique_ptr<test::Peer>> tunnels;
+  for (int i = 0; i < 3; ++i) {
+    tunnels.push_back(world.client("tcp"));
+    world.loop.run();
+  }
+  for (const auto& each : tunnels) EXPECT_EQ(each->fate(), "open");
+  EXPECT_EQ(world.network.at(kOrigin).peers.size(), 3U);
+  EXPECT_EQ(world.count(Counter::h2_streams_refused), 0U);
 }
 
 TEST_P(Decap, AClientOverTheLimitThatSaysNothingIsClosedSoon) {

@@ -22,6 +22,7 @@ using test::HttpServer;
 using test::kOrigin;
 using test::Outcome;
 using test::Peer;
+using test::saw;
 using test::Seen;
 using test::World;
 
@@ -45,14 +46,8 @@ INSTANTIATE_TEST_SUITE_P(Over, Tunnel,
                          testing::Values(Way{plan::Http::h1, 0}, Way{plan::Http::h1, 3}, Way{plan::Http::h2, 0},
                                          Way{plan::Http::h2, 1}, Way{plan::Http::h2, 3}),
                          [](const auto& one) {
-                           return std::string(one.param.version == plan::Http::h1 ? "H1" : "H2") + "Hops" +
-                                  std::to_string(one.param.hops);
+                           return test::version_name(one.param.version) + "Hops" + std::to_string(one.param.hops);
                          });
-
-std::string saw(const char* who, const Peer& peer) {
-  return std::string(who) + " " + std::to_string(peer.received().size()) + (peer.pattern_intact() ? "" : " DAMAGED") +
-         " " + std::string(peer.fate());
-}
 
 TEST_P(Tunnel, CarriesBytesBothWaysAndEndsInOrder) {
   const Outcome outcome = both_ways(plan(), [](World& world, Seen& seen) {
@@ -227,8 +222,8 @@ TEST_P(Tunnel, ManyAtOnce) {
   });
 }
 
-// rules.md 1.6 over a tunnel: what decap itself answers, what an HTTP client in front of encap reads, what a TCP client
-// sees.
+// test/RULES.md 1.6 over a tunnel: what decap itself answers, what an HTTP client in front of encap reads, what a TCP
+// client sees.
 struct Refusal {
   const char* name;
   std::string target;
@@ -355,7 +350,7 @@ std::vector<RefusalCase> refusal_cases() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rows, RefusedTunnel, testing::ValuesIn(refusal_cases()), [](const auto& one) {
-  return std::string(one.param.refusal.name) + (one.param.way.version == plan::Http::h1 ? "H1" : "H2") + "Hops" +
+  return std::string(one.param.refusal.name) + test::version_name(one.param.way.version) + "Hops" +
          std::to_string(one.param.way.hops);
 });
 

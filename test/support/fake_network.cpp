@@ -37,37 +37,45 @@ Task<Result<std::vector<SocketAddress>>> FakeNetwork::resolve(std::string host, 
   co_return addresses;
 }
 
+Task<Result<StreamPtr>> FakeNetwork::reach(std::string address, Cancel& cancel) {
+  const auto found = places_.find(address);
+  if (found == places_.end()) co_return Error(Error::Kind::refused, "connect to " + address + ": refused");
+  Place& place = found->second;
+  ++place.attempts;
+  if (place.silent || place.delay > Duration()) co_await wait(place.delay, place.silent, cancel);
+  if (cancel.cancelled()) {
+    ++place.abandoned;
+    co_return cancel.reason();
+  }
+  if (place.refusal) co_return place.refusal;
+  auto [near, far] = make_user_space_pair(context_, pair_bytes_);
+  if (place.serve)
+    place.serve(std::move(far));
+  else
+    place.peers.push_back(std::make_unique<Peer>(loop_, std::move(far), place.reading));
+  StreamPtr stream = std::move(near);
+  if (fail_ != nullptr) stream = std::make_unique<FailingStream>(std::move(stream), *fail_);
+  co_return stream;
+}
+
 Task<Result<net::Connected>> FakeNetwork::connect(std::vector<SocketAddress> addresses, Cancel& cancel) {
   ++connects_;
   Error last(Error::Kind::unreachable, "no address to connect to");
   for (const SocketAddress& address : addresses) {
     if (cancel.cancelled()) co_return cancel.reason();
-    const auto found = places_.find(address.to_string());
-    if (found == places_.end()) {
-      last = Error(Error::Kind::refused, "connect to " + address.to_string() + ": refused");
-      continue;
-    }
-    Place& place = found->second;
-    ++place.attempts;
-    if (place.silent || place.delay > Duration()) co_await wait(place.delay, place.silent, cancel);
-    if (cancel.cancelled()) {
-      ++place.abandoned;
-      co_return cancel.reason();
-    }
-    if (place.refusal) {
-      last = place.refusal;
-      continue;
-    }
-    auto [near, far] = make_user_space_pair(context_, pair_bytes_);
-    if (place.serve)
-      place.serve(std::move(far));
-    else
-      place.peers.push_back(std::make_unique<Peer>(loop_, std::move(far), place.reading));
-    StreamPtr stream = std::move(near);
-    if (fail_ != nullptr) stream = std::make_unique<FailingStream>(std::move(stream), *fail_);
-    co_return net::Connected{std::move(stream), address};
+    Task<Result<StreamPtr>> reaching = reach(address.to_string(), cancel);
+    Result<StreamPtr> stream = co_await reaching;
+    if (stream.ok()) co_return net::Connected{std::move(*stream), address};
+    if (cancel.cancelled()) co_return cancel.reason();
+    last = stream.error();
   }
   co_return last;
+}
+
+Task<Result<StreamPtr>> FakeNetwork::connect_unix(std::string path, Cancel& cancel) {
+  ++connects_;
+  Task<Result<StreamPtr>> reaching = reach("unix:" + path, cancel);
+  co_return co_await reaching;
 }
 
 void FakeNetwork::drop_peers() {

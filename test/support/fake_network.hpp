@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FakeNetwork: names and TCP in memory. A place is an address somebody may listen on; what is not a place refuses.
-// Connections are user-space pairs whose far ends are Peers of the test, or go to `serve`.
+// FakeNetwork: names, TCP and unix sockets in memory. A place is an address somebody may listen on; what is not a place
+// refuses. Connections are user-space pairs whose far ends are Peers of the test, or go to `serve`.
 #pragma once
 #include <functional>
 #include <map>
@@ -30,7 +30,7 @@ class FakeNetwork final : public net::Network {
   // Pairs are made with `context`: the test's, so that the gauges of the program count only its own.
   FakeNetwork(SimLoop& loop, const Context& context) : loop_(loop), context_(context) {}
 
-  // "10.0.0.9:80"; made on first use.
+  // "10.0.0.9:80" or "unix:/run/app.sock"; made on first use.
   Place& at(const std::string& address) { return places_[address]; }
   Peer& peer(const std::string& address, std::size_t n = 0) { return *places_.at(address).peers.at(n); }
   void name(const std::string& host, std::vector<std::string> ips) { names_[host] = std::move(ips); }
@@ -46,9 +46,12 @@ class FakeNetwork final : public net::Network {
 
   Task<Result<std::vector<SocketAddress>>> resolve(std::string host, std::uint16_t port, Cancel& cancel) override;
   Task<Result<net::Connected>> connect(std::vector<SocketAddress> addresses, Cancel& cancel) override;
+  Task<Result<StreamPtr>> connect_unix(std::string path, Cancel& cancel) override;
 
  private:
   Task<void> wait(Duration delay, bool for_ever, Cancel& cancel);
+  // A stream to the place, or why not; also when `cancel` is.
+  Task<Result<StreamPtr>> reach(std::string place, Cancel& cancel);
   SimLoop& loop_;
   Context context_;
   std::map<std::string, Place> places_;

@@ -110,10 +110,10 @@ HttpServer::HttpServer(World& world, const std::string& address, plan::Http vers
 }
 
 HttpServer::~HttpServer() {
+  world_.network.at(address_).serve = nullptr;
   for (const auto& connection : connections_)
     if (!connection->ended) connection->server->abort(Error(Error::Kind::cancelled, "the test is over"));
   world_.loop.run();
-  world_.network.at(address_).serve = nullptr;
 }
 
 std::size_t HttpServer::open_connections() const {
@@ -145,6 +145,17 @@ Task<void> reply(http::ServerExchange& exchange, std::uint16_t status, std::stri
   if (!written.ok()) co_return;
   Result<void> finished = co_await exchange.shutdown_write();
   (void)finished.ok();
+}
+
+Task<void> no_answer(http::ServerExchange& exchange) {
+  struct Watch final : ResetObserver {
+    explicit Watch(Loop& loop) : told(loop) {}
+    void on_stream_reset(Stream&) noexcept override { told.set(); }
+    Notify told;
+  } watch(exchange.loop());
+  exchange.on_reset(&watch);
+  co_await watch.told.wait();
+  exchange.on_reset(nullptr);
 }
 
 Task<void> echo_tunnel(http::ServerExchange& exchange) {

@@ -83,6 +83,8 @@ class HttpServer final : private http::ExchangeHandler {
 
 // Answers with a status and a text.
 Task<void> reply(http::ServerExchange& exchange, std::uint16_t status, std::string body, http::Fields fields = {});
+// Says nothing until the exchange is reset.
+Task<void> no_answer(http::ServerExchange& exchange);
 // Accepts a CONNECT and echoes its bytes until its end.
 Task<void> echo_tunnel(http::ServerExchange& exchange);
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/buffer.hpp"
-#include "base/task.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/buffer.hpp"
+#include "tunnel/stream.hpp"
+#include "tunnel/task.hpp"
 
 namespace tunnel::test {
 

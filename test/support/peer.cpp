@@ -95,4 +95,9 @@ Started<Result<void>> Peer::send_and_fin(std::uint64_t bytes) {
 
 bool Peer::pattern_intact() const { return received_ == pattern(0, received_.size()); }
 
+std::string saw(const char* who, const Peer& peer) {
+  return std::string(who) + " " + std::to_string(peer.received().size()) + (peer.pattern_intact() ? "" : " DAMAGED") +
+         " " + std::string(peer.fate());
+}
+
 }  // namespace tunnel::test

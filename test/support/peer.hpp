@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "stream/stream.hpp"
 #include "support/pattern.hpp"
 #include "support/sim_loop.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::test {
 
@@ -57,5 +57,8 @@ class Peer {
   std::uint64_t sent_ = 0;
   int writing_ = 0;
 };
+
+// "WHO BYTES FATE": what `peer` has received, as scenarios compare it.
+std::string saw(const char* who, const Peer& peer);
 
 }  // namespace tunnel::test

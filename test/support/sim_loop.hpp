@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "base/context.hpp"
-#include "base/task.hpp"
+#include "tunnel/task.hpp"
 
 namespace tunnel::test {
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/context.hpp"
-#include "base/task.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
+#include "tunnel/task.hpp"
 
 namespace tunnel::test {
 
@@ -33,6 +33,7 @@ struct StreamTraits {
   std::function<std::unique_ptr<StreamPair>(std::uint64_t seed)> make;
   bool tells_reset = true;          // the observer is told of a reset without a call pending
   bool tells_close = true;          // the observer is told of a full close too
+  bool tells_cut = true;            // an abort that leaves nothing unread is told from an end
   bool exact_high_mark = true;      // a writer waits after `high_mark` bytes, not some megabytes later
   bool unread_close_resets = true;  // closing with bytes unread resets even an end that was sent before
   bool late_bytes_reset = false;    // bytes sent to a peer that has closed, and cannot say so, may reset its end away
@@ -47,5 +48,10 @@ enum class HttpVersion : std::uint8_t { h1, h2 };
 std::unique_ptr<StreamPair> make_tunnel_pair(std::uint64_t seed, HttpVersion version);
 // Two ends of a TCP connection over loopback on an EpollLoop.
 std::unique_ptr<StreamPair> make_tcp_pair();
+// Two unix sockets connected to each other, on an EpollLoop.
+std::unique_ptr<StreamPair> make_local_pair();
+// Two StdioStreams on an EpollLoop, with a one-way connection each way.
+enum class OneWay : std::uint8_t { pipe, socket };
+std::unique_ptr<StreamPair> make_stdio_pair(OneWay way);
 
 }  // namespace tunnel::test

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <system_error>
 
@@ -36,6 +37,12 @@ std::pair<int, int> tcp_socket_pair() {
   Fd server(checked(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK), "accept"));
   checked(::fcntl(client.get(), F_SETFL, O_NONBLOCK), "fcntl");
   return {client.release(), server.release()};
+}
+
+std::pair<int, int> local_socket_pair() {
+  std::array<int, 2> ends{};
+  checked(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), "socketpair");
+  return {ends[0], ends[1]};
 }
 
 bool run_on(EpollLoop& loop, Task<void> task, Duration patience) {

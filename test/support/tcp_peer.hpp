@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "base/address.hpp"
 #include "base/fd.hpp"
+#include "tunnel/address.hpp"
 
 namespace tunnel::test {
 
@@ -15,6 +15,7 @@ class TcpServer {
  public:
   explicit TcpServer(const char* ip = "127.0.0.1", int backlog = 128);
   const SocketAddress& address() const { return address_; }
+  int descriptor() const { return fd_.get(); }
   // Number of connections waiting to be accepted; accepts them.
   std::size_t accept_all();
 

@@ -15,6 +15,15 @@ inline plan::Listener route_all(plan::Listener listener, const std::string& clus
   return listener;
 }
 
+// Every CONNECT ends at the listener, towards the cluster.
+inline plan::Listener terminate_all(plan::Listener listener, const std::string& cluster) {
+  std::get<plan::HttpProxy>(listener.handler).routes.push_back({plan::Match{true, "/"}, plan::Terminate{cluster}, {}});
+  return listener;
+}
+
+// In the names of cases.
+inline std::string version_name(plan::Http version) { return version == plan::Http::h1 ? "H1" : "H2"; }
+
 // "tcp" (9000) and "http" (9001) in front, the first plain, the second parsing; `hops` internal listeners; "encap",
 // which asks "decap" (also on 9002) for a tunnel to example.com:80 over `version`; decap connects to what it is asked
 // for: example.com, *.example.net and 10.0.0.0/8, but never to denied.example.org.
@@ -33,9 +42,7 @@ inline plan::Plan tunnel_plan(plan::Http version, unsigned hops = 0, const std::
   plan.clusters.push_back(to_tcp("proxy", "10.0.0.2", 3128, version));
   // Whoever is nearer to the cause runs out of time first.
   for (plan::Cluster& cluster : plan.clusters) cluster.connect_timeout = plan::Milliseconds(20'000);
-  plan::HttpProxy decap;
-  decap.routes.push_back({plan::Match{true, "/"}, plan::Terminate{"out"}, {}});
-  plan.listeners.push_back(tcp_listener("decap", 9002, std::move(decap)));
+  plan.listeners.push_back(terminate_all(tcp_listener("decap", 9002, plan::HttpProxy{}), "out"));
   plan.clusters.push_back(to_requested("out", {{true, "example.com", 0, 65535},
                                                {true, "*.example.net", 0, 65535},
                                                {true, "10.0.0.0/8", 0, 65535},

@@ -32,16 +32,19 @@ World::World(plan::Plan running, std::uint64_t seed)
       limits(plan::limits_of(plan.process)),
       context{loop, counters, limits},
       outside{loop, outside_counters, limits},
-      network(loop, outside) {
+      network(loop, outside),
+      stats(plan) {
   const std::vector<plan::Problem> problems = plan::check(plan);
   if (!problems.empty()) throw std::invalid_argument(problems.front().text);
+  for (const plan::Cluster& cluster : plan.clusters)
+    if (cluster.max_connections > 0) shared.cluster_connections.try_emplace(cluster.name, 0);
   for (const plan::Listener& listener : plan.listeners) {
     shared.listener_connections.try_emplace(listener.name, 0);
     for (const plan::Address& address : listener.addresses)
       if (const auto* tcp = std::get_if<plan::Tcp>(&address))
         shared.own_addresses.push_back(*SocketAddress::from_literal("127.0.0.1", tcp->port));
   }
-  stage = std::make_unique<proxy::Stage>(context, plan, network, records, shared);
+  stage = std::make_unique<proxy::Stage>(context, plan, network, records, shared, stats);
 }
 
 World::~World() {
@@ -54,7 +57,8 @@ void World::accept(std::string_view name, StreamPtr stream) {
   for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
     const plan::Listener& listener = plan.listeners[i];
     if (listener.name != name) continue;
-    const auto port = std::get<plan::Tcp>(listener.addresses.front()).port;
+    const auto* tcp = std::get_if<plan::Tcp>(&listener.addresses.front());
+    const std::uint16_t port = tcp != nullptr ? tcp->port : 0;
     ConnectionInfo info;
     info.remote = *SocketAddress::from_literal("192.0.2.1", static_cast<std::uint16_t>(40000 + clients_++));
     info.local = *SocketAddress::from_literal("127.0.0.1", port);
@@ -95,6 +99,16 @@ std::string World::open_gauges() const {
   for (std::size_t i = 0; i < kGaugeCount; ++i) {
     const auto gauge = static_cast<Gauge>(i);
     if (counters.value(gauge) != 0) text += fmt::format("{}={} ", name_of(gauge), counters.value(gauge));
+  }
+  for (const proxy::ListenerStats& listener : stats.listeners()) {
+    if (listener.active() != 0) text += fmt::format("{}={} ", listener.name, listener.active());
+    for (const proxy::EdgeStats& edge : listener.edges)
+      if (edge.active() != 0) text += fmt::format("{}->{}={} ", listener.name, edge.cluster, edge.active());
+  }
+  for (const proxy::ClusterStats& cluster : stats.clusters()) {
+    const http::PoolStats& pool = cluster.pool;
+    if (pool.connections.value() != 0 || pool.exchanges.value() != 0)
+      text += fmt::format("pool of {}={}/{} ", cluster.name, pool.connections.value(), pool.exchanges.value());
   }
   return text;
 }

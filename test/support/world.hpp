@@ -37,7 +37,7 @@ class World {
   void accept(std::string_view name, StreamPtr stream);
   // Drains with no patience at all: whatever is left is reset.
   void end();
-  // Names of the gauges that are not 0; "" if nothing is open.
+  // What is not 0 of the gauges and of what listeners, their edges and pools have active; "" if nothing is open.
   std::string open_gauges() const;
   // Every counter that is not 0, but those a user-space pair more or less changes by right.
   std::vector<std::string> counter_lines() const;
@@ -53,6 +53,7 @@ class World {
   FakeNetwork network;
   Records records;
   proxy::Shared shared;
+  proxy::PlanStats stats;
   std::unique_ptr<proxy::Stage> stage;
   FailCount* fail_clients = nullptr;  // as FakeNetwork::inject, for accepted streams
   std::size_t client_pair_bytes = 65536;

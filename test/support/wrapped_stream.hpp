@@ -4,7 +4,7 @@
 #pragma once
 #include <utility>
 
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::test {
 

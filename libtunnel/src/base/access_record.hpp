@@ -4,16 +4,34 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include "base/error.hpp"
+#include "tunnel/error.hpp"
 
 namespace tunnel {
 
+// What Error::text() of a connection is that was too old.
+inline constexpr std::string_view kLifetimeOver = "still open a drain time after --max-lifetime";
+
+// The fields of a request and of its answer that the listener's log takes, by their names in lower case.
+struct LoggedFields {
+  using List = std::vector<std::pair<std::string, std::string>>;
+  List request;
+  List response;
+};
+
 struct AccessRecord {
   enum class Kind : std::uint8_t { connection, request, tunnel };
+  // Who answered a request: the next hop (a tunnel's, by standing), a route that answers by itself, or we, because no
+  // route takes it or it asks for an upgrade. None: nobody did, or `error` says why we did.
+  enum class Answer : std::uint8_t { none, upstream, route, no_route, no_upgrade };
   Kind kind = Kind::connection;
+  Answer answer = Answer::none;
+  bool refused = false;       // by a limit of the listener or the process
   std::string_view listener;  // these three: of somebody who outlives the record
   std::string_view protocol;  // "TCP", "HTTP/1.1", "HTTP/2"
   std::string_view cluster;
@@ -29,7 +47,8 @@ struct AccessRecord {
   std::uint16_t status = 0;          // answered to the request; 0 for a connection
   std::uint64_t bytes_received = 0;  // from downstream, bodies and tunnel bytes
   std::uint64_t bytes_sent = 0;
-  Error error;  // kind none: it ended in order
+  Error error;                             // kind none: it ended in order
+  std::shared_ptr<LoggedFields> fields{};  // null: the log takes none
 };
 
 class RecordSink {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/address.hpp"
+#include "tunnel/address.hpp"
 
 #include <arpa/inet.h>
 

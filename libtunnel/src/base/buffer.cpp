@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/buffer.hpp"
+#include "tunnel/buffer.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,6 +9,8 @@
 #include <new>
 #include <utility>
 #include <vector>
+
+#include "base/memory.hpp"
 
 namespace tunnel {
 namespace {
@@ -48,6 +50,7 @@ Chunk* Chunk::make(std::size_t capacity) {
     if (kReuseChunks && !list.empty()) {
       Chunk* chunk = list.back();
       list.pop_back();
+      memory::hold(capacity);
       chunk->references = 1;
       chunk->used = 0;
       return chunk;
@@ -58,12 +61,14 @@ Chunk* Chunk::make(std::size_t capacity) {
   if (chunk == nullptr) throw std::bad_alloc();
   chunk->references = 1;
   chunk->capacity = static_cast<std::uint32_t>(capacity);
+  memory::hold(capacity);
   chunk->used = 0;
   return chunk;
 }
 
 void Chunk::release(Chunk* chunk) noexcept {
   if (--chunk->references > 0) return;
+  memory::let_go(chunk->capacity);
   const std::size_t size_class = class_of(chunk->capacity);
   if (kReuseChunks && free_chunks.alive && size_class < kClasses.size()) {
     auto& list = free_chunks.lists[size_class];

@@ -4,8 +4,8 @@
 #pragma once
 #include <optional>
 
-#include "base/error.hpp"
-#include "base/loop.hpp"
+#include "tunnel/error.hpp"
+#include "tunnel/loop.hpp"
 
 namespace tunnel {
 

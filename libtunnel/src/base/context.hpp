@@ -4,7 +4,7 @@
 #pragma once
 #include "base/counters.hpp"
 #include "base/limits.hpp"
-#include "base/loop.hpp"
+#include "tunnel/loop.hpp"
 
 namespace tunnel {
 

@@ -48,8 +48,10 @@ EpollLoop::EpollLoop() : impl_(std::make_unique<Impl>()), remote_(new Remote(*th
 }
 
 EpollLoop::~EpollLoop() {
+  std::vector<std::function<void()>> dropped;  // here, not with the last owner of the way in, whoever that is
   const std::scoped_lock lock(remote_->mutex_);
   remote_->loop_ = nullptr;
+  dropped.swap(remote_->calls_);
 }
 
 void EpollLoop::Remote::post(std::function<void()> call) {
@@ -98,7 +100,10 @@ void EpollLoop::run() {
         called = true;
     }
     // Last: a call may destroy what the events were about.
-    if (called) run_remote_calls();
+    if (called) {
+      set_now(Clock::now());  // they arm timers, and the wait may have been long
+      run_remote_calls();
+    }
   }
 }
 
@@ -108,9 +113,12 @@ Readiness::Readiness(EpollLoop& loop, int fd) : loop_(loop), fd_(fd) {
   loop.impl_->watch(fd, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET, this);
 }
 
-Readiness::~Readiness() {
+Readiness::~Readiness() { release(); }
+
+void Readiness::release() noexcept {
   epoll_event event{};
-  ::epoll_ctl(loop_.impl_->epoll.get(), EPOLL_CTL_DEL, fd_, &event);
+  if (fd_ >= 0) ::epoll_ctl(loop_.impl_->epoll.get(), EPOLL_CTL_DEL, fd_, &event);
+  fd_ = -1;
 }
 
 void Readiness::wait_readable(Waiter& slot) {
@@ -133,6 +141,10 @@ void Readiness::wake() noexcept {
 }
 
 void Readiness::event(unsigned events) noexcept {
+  const bool news = ((events & EPOLLERR) != 0 && !failed) || ((events & EPOLLHUP) != 0 && !hung_up);
+  if ((events & EPOLLERR) != 0) failed = true;
+  if ((events & EPOLLHUP) != 0) hung_up = true;
+  if (news && error_call_ != nullptr) error_call_(error_context_);
   if ((events & EPOLLRDHUP) != 0) peer_ended = true;
   if ((events & EPOLLPRI) != 0) urgent = true;
   if ((events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
@@ -142,10 +154,6 @@ void Readiness::event(unsigned events) noexcept {
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) {
     writable = true;
     if (Waiter* slot = std::exchange(write_slot_, nullptr)) loop_.post(*slot);
-  }
-  if ((events & EPOLLERR) != 0 && !failed) {
-    failed = true;
-    if (error_call_ != nullptr) error_call_(error_context_);
   }
 }
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/loop.hpp"
+#include "tunnel/loop.hpp"
 
 namespace tunnel {
 
@@ -31,6 +31,7 @@ class Readiness {
   bool writable = true;
   bool peer_ended = false;  // EPOLLRDHUP: an end is on its way behind the bytes
   bool failed = false;      // EPOLLERR: SO_ERROR has the reason
+  bool hung_up = false;     // EPOLLHUP: both directions are over
   bool urgent = false;      // EPOLLPRI: recv stops at the urgent byte, so a short read has not emptied the socket
 
   // `slot` is posted once the flag may be set (at once if it is). One waiter a direction.
@@ -39,7 +40,10 @@ class Readiness {
   bool has_waiter() const { return read_slot_ != nullptr || write_slot_ != nullptr; }
   // Wakes both waiters, whatever the flags: for abort().
   void wake() noexcept;
-  // Called once, inline from the loop, when EPOLLERR appears; must not destroy anything.
+  // Watches no more, so that the descriptor may be closed before this is destroyed.
+  void release() noexcept;
+  // Called inline from the loop when EPOLLERR or EPOLLHUP first appears, before peer_ended and the waiters know of that
+  // event; must not destroy anything.
   void on_error(ResetCall call, void* context) {
     error_call_ = call;
     error_context_ = context;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/error.hpp"
+#include "tunnel/error.hpp"
 
 #include <array>
 #include <cerrno>

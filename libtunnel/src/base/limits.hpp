@@ -21,7 +21,11 @@ struct Limits {
   Milliseconds head_time{10000};        // head-time: a whole request head, from its first byte
   Milliseconds settings_time{10000};    // settings-time: until SETTINGS are acknowledged
   Milliseconds write_time{60000};       // write-time: without progress while bytes wait
+  Milliseconds silence{5000};           // silence: of a tunnel whose proxy accepted it, before we say what may be wrong
   std::uint64_t keepalive_idle_s = 60;  // keepalive: TCP_KEEPIDLE in seconds; probes every 10 s, 6 of them
+  // Bytes
+  std::uint64_t pipe_bytes = 1048576;  // pipe: a kernel pipe between two sockets in bulk; 0: copy always
+  std::uint64_t memory_bytes = 0;      // (--mem-limit) of all buffers; 0: none
   // HTTP messages
   std::uint64_t head_bytes = 16384;            // head: name + value + 32 a field, and the raw head over h1
   std::uint64_t head_fields = 100;             // fields
@@ -34,7 +38,7 @@ struct Limits {
   std::uint32_t h2_stream_window_start = 65536;   // (fixed) a stream's window before it grew
   std::uint32_t h2_stream_window = 4194304;       // h2-stream-window: what it may grow to
   std::uint32_t h2_connection_window = 16777216;  // h2-window
-  std::uint64_t h2_server_streams = 100;          // streams: concurrent streams a client may open
+  std::uint64_t h2_server_streams = 100;          // streams: a client may open at a time
   std::uint64_t h2_pool_streams = 100;            // pool-streams: on one pooled connection
   std::uint64_t h2_resets = 200;             // h2-resets: burst; 33 a second; streams reset before our final answer
   std::uint64_t h2_own_resets = 100;         // h2-own-resets: provoked by the peer's frames, in 10 s
@@ -42,9 +46,15 @@ struct Limits {
   std::uint64_t h2_outbound_frames = 10000;  // h2-frames: queued for a peer that does not read
   std::uint64_t h2_outbound_control = 1000;  // h2-control: of them control frames
   // Pools (per worker)
+  std::uint64_t pools = 256;           // pools: of a cluster that has one for every authority asked for
   Milliseconds pool_idle{300000};      // pool-idle: an unused pooled connection is closed
   Milliseconds pool_ping_after{1000};  // ping-after: a pooled connection idle longer gets a PING with the HEADERS
-  Milliseconds pool_ping_wait{1000};   // ping-wait: patience for its answer
+  Milliseconds pool_ping_wait{1000};   // ping-wait: patience for its answer; after a quarter of it one is sent at all
+  // Clusters with several endpoints (per worker). A lost SYN is sent again after 1 s: who is silent for longer is slow
+  // or gone. A server that restarts is back in about a second; one that is gone for longer costs one connect in 30 s.
+  Milliseconds next_endpoint{1000};  // next-endpoint: silence before the next one is tried beside it
+  Milliseconds aside{1000};          // aside: first time, doubled by each further failure
+  Milliseconds aside_most{30000};    // aside-most
 };
 
 }  // namespace tunnel

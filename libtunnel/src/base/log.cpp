@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.hpp"
 
+#include <poll.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/spdlog.h>
@@ -18,6 +19,7 @@ namespace tunnel::log {
 namespace {
 
 constexpr std::size_t kQueuedLines = 8192;
+constexpr int kPatienceMs = 500;
 constexpr auto kUtc = spdlog::pattern_time_type::utc;  // as the access log
 
 std::atomic<Level> threshold{Level::warning};
@@ -25,6 +27,7 @@ std::atomic<bool> running{false};
 Style style_in_use = Style::text;
 std::shared_ptr<spdlog::details::thread_pool> pool;
 std::shared_ptr<spdlog::async_logger> logger;
+std::function<void(Level, std::string_view)> embedders;
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
@@ -53,7 +56,7 @@ std::string quoted(std::string_view line) { return boost::json::serialize(boost:
 
 }  // namespace
 
-void start(Level level, Style style) {
+void start(Level level, Style style, bool over_a_meter) {
   threshold = level;
   style_in_use = style;
   pool = std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
@@ -66,21 +69,30 @@ void start(Level level, Style style) {
   else if (style == Style::logfmt)
     logger->set_pattern("time=%Y-%m-%dT%H:%M:%S.%eZ level=%l message=%v", kUtc);
   else
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", kUtc);
+    logger->set_pattern(std::string(over_a_meter ? "\r\x1b[K" : "") + "%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", kUtc);
   running = true;
+}
+
+void start(Level least, std::function<void(Level, std::string_view)> sink) {
+  threshold = least;
+  embedders = std::move(sink);
 }
 
 void stop() noexcept {
   if (!running.exchange(false)) return;
   logger->flush();
-  logger.reset();
-  pool.reset();
+  pool.reset();  // not the logger: a thread that is about to write a line has it
 }
 
 bool enabled(Level level) { return level >= threshold.load(std::memory_order_relaxed); }
 
+void set_level(Level least) { threshold.store(least, std::memory_order_relaxed); }
+
+Level level() { return threshold.load(std::memory_order_relaxed); }
+
 void write(Level level, std::string_view line) {
   if (!enabled(level)) return;
+  if (embedders) return embedders(level, line);
   if (!running) {
     fmt::print(stderr, "{}\n", line);
     return;
@@ -89,6 +101,18 @@ void write(Level level, std::string_view line) {
     logger->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
   else
     logger->log(to_spdlog(level), quoted(line));
+}
+
+void write_at_once(Level level, std::string_view line) {
+  if (!enabled(level)) return;
+  // Whoever keeps stderr full has to wait for the line, not we.
+  pollfd writable{STDERR_FILENO, POLLOUT, 0};
+  if (!running || ::poll(&writable, 1, kPatienceMs) <= 0) return write(level, line);
+  const std::string text = style_in_use == Style::text ? std::string(line) : quoted(line);
+  for (const spdlog::sink_ptr& sink : logger->sinks()) {
+    sink->log(spdlog::details::log_msg(logger->name(), to_spdlog(level), text));
+    sink->flush();
+  }
 }
 
 std::uint64_t lost() { return pool ? pool->overrun_counter() : 0; }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,11 +17,19 @@ enum class Level : std::uint8_t { trace, debug, info, warning, error };
 enum class Style : std::uint8_t { text, logfmt, json };
 
 // Once, from main(), before other threads. Without it lines of warning and above go to stderr directly (tests).
-void start(Level level, Style style);
+// `over_a_meter`: the terminal's current line is somebody's to rewrite; a line of the log takes its place.
+void start(Level level, Style style, bool over_a_meter = false);
+// Lines of `least` and above go to `sink` instead, from whatever thread writes one. Once, before other threads.
+void start(Level least, std::function<void(Level, std::string_view)> sink);
 // Writes what is queued and ends the thread. After it lines go to stderr directly.
 void stop() noexcept;
 bool enabled(Level level);
+// From now on lines of `least` and above are written. Any thread.
+void set_level(Level least);
+Level level();
 void write(Level level, std::string_view line);
+// The same past the queue: it is written when this returns, if stderr takes it within half a second.
+void write_at_once(Level level, std::string_view line);
 std::uint64_t lost();
 
 template <class... Args>

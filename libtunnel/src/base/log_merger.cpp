@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log_merger.hpp"
 
-#include "base/log.hpp"
-
 namespace tunnel::log {
 
-void Merger::info(const std::string& kind, const std::string& line) {
-  if (!enabled(Level::info)) return;
-  const auto [entry, first] = repeats_.try_emplace(kind, 0);
+void Merger::write(Level level, const std::string& kind, const std::string& line) {
+  if (!enabled(level)) return;
+  const auto [entry, first] = repeats_.try_emplace(kind, Repeats{level, 0});
   if (!first) {
-    ++entry->second;
+    ++entry->second.count;
     return;
   }
-  write(Level::info, line);
+  log::write(level, line);
   if (!timer_.armed()) timer_.arm_after(std::chrono::seconds(1));
 }
 
 void Merger::second_over() noexcept {
-  for (const auto& [kind, count] : repeats_)
-    if (count > 0) write(Level::info, fmt::format("{}: {} more within a second", kind, count));
+  for (const auto& [kind, more] : repeats_)
+    if (more.count > 0) log::write(more.level, fmt::format("{}: {} more within a second", kind, more.count));
   repeats_.clear();
 }
 

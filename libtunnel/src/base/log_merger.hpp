@@ -6,7 +6,8 @@
 #include <map>
 #include <string>
 
-#include "base/loop.hpp"
+#include "base/log.hpp"
+#include "tunnel/loop.hpp"
 
 namespace tunnel::log {
 
@@ -14,13 +15,17 @@ class Merger {
  public:
   explicit Merger(Loop& loop)
       : timer_(loop, [](void* self) noexcept { static_cast<Merger*>(self)->second_over(); }, this) {}
-  // At info level. `kind` is ours and of a small set ("NAME refused"); `line` may be about one peer and is escaped
-  // already.
-  void info(const std::string& kind, const std::string& line);
+  // `kind` is ours, of a small set ("NAME refused") and always of the same level; `line` may be about one peer and is
+  // escaped already.
+  void write(Level level, const std::string& kind, const std::string& line);
 
  private:
   void second_over() noexcept;
-  std::map<std::string, std::uint64_t> repeats_;  // by kind, beyond the line that was written
+  struct Repeats {
+    Level level;
+    std::uint64_t count;  // beyond the line that was written
+  };
+  std::map<std::string, Repeats> repeats_;  // by kind
   Timer timer_;
 };
 

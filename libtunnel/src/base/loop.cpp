@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/loop.hpp"
+#include "tunnel/loop.hpp"
 
 #include <cassert>
 

@@ -16,14 +16,18 @@ struct Given {
   const Option* option = nullptr;
   std::string value;  // empty for a switch
   plan::Place place;
+  std::string key{};  // if it is an option of an address, its name
 
-  // "-l '99999': CLAUSE", to be thrown.
+  // "-l '99999': CLAUSE" ("-l 'KEY=99999': CLAUSE"), to be thrown.
   Refusal refusal(const std::string& clause) const;
 };
 
 class Arguments {
  public:
-  explicit Arguments(std::vector<Given> given) : given_(std::move(given)) {}
+  Arguments(std::vector<Given> given, bool understood) : given_(std::move(given)), understood_(understood) {}
+
+  // Whether every word was; what seems to be missing may be among the others.
+  bool understood() const { return understood_; }
 
   const std::vector<Given>& in_order() const { return given_; }
   const Given* find(Opt id) const;  // the first, or nullptr
@@ -32,12 +36,19 @@ class Arguments {
 
  private:
   std::vector<Given> given_;
+  bool understood_;
 };
+
+// Calls read(given) for every time `id` is given; what is refused is noted in `faults`.
+template <class Read>
+void read_option(const Arguments& arguments, Opt id, Faults& faults, const Read& read) {
+  for (const Given& given : arguments.all(id)) faults.attempt([&] { read(given); });
+}
 
 // Where a command stands: typed by itself, or as a line of tun-run, which has no process options.
 enum class Setting : std::uint8_t { alone, under_tun_run };
 
-// Throws Refusal for what is not an option of `program`, given twice, or lacks its value.
-Arguments parse_arguments(Program program, Setting setting, const Words& words);
+// Leaves out, and notes in `faults`, what is not an option of `program`, given twice, or lacks its value.
+Arguments parse_arguments(Program program, Setting setting, const Words& words, Faults& faults);
 
 }  // namespace tunnel::config

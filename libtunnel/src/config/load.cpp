@@ -3,18 +3,26 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "config/address.hpp"
 #include "config/file.hpp"
 #include "config/line.hpp"
 #include "config/value.hpp"
+#include "envoy/load.hpp"
+#include "plan/check.hpp"
+#include "plan/host_port.hpp"
+#include "plan/references.hpp"
 #include "plan/wording.hpp"
 
 namespace tunnel::config {
 namespace {
 
 constexpr std::uint64_t kMostWorkers = 1024;
+constexpr std::size_t kLeastMemory = std::size_t{1} << 20;
+constexpr std::size_t kMostMemory = std::size_t{1} << 40;
 
 int verbosity_of(const Arguments& arguments) {
   const std::vector<Given> louder = arguments.all(Opt::verbose);
@@ -25,23 +33,28 @@ int verbosity_of(const Arguments& arguments) {
   return quiet != nullptr ? -1 : static_cast<int>(louder.size());
 }
 
-plan::Process process_of(const Arguments& arguments) {
+void add_limit(const Given& given, std::vector<plan::Limit>& limits) {
+  const plan::Limit limit = parse_limit(given);
+  const bool again =
+      std::any_of(limits.begin(), limits.end(), [&](const plan::Limit& other) { return other.key == limit.key; });
+  if (again) throw given.refusal("the limit " + limit.key + " is given twice; give it once");
+  limits.push_back(limit);
+}
+
+plan::Process process_of(const Arguments& arguments, Faults& faults) {
   plan::Process process;
-  if (const Given* given = arguments.find(Opt::workers)) {
-    process.workers = static_cast<unsigned>(parse_number(*given, 1, kMostWorkers));
-  }
-  if (const Given* given = arguments.find(Opt::drain))
-    process.drain = parse_duration(*given, plan::Milliseconds::zero());
-  if (const Given* given = arguments.find(Opt::log_format)) process.log_format = parse_log_format(*given);
-  process.verbosity = verbosity_of(arguments);
+  const auto with = [&](Opt id, const auto& read) { read_option(arguments, id, faults, read); };
+  with(Opt::workers,
+       [&](const Given& given) { process.workers = static_cast<unsigned>(parse_number(given, 1, kMostWorkers)); });
+  with(Opt::mem_limit,
+       [&](const Given& given) { process.memory_bytes = parse_size(given, kLeastMemory, kMostMemory); });
+  with(Opt::drain, [&](const Given& given) { process.drain = parse_duration(given, plan::Milliseconds::zero()); });
+  with(Opt::admin, [&](const Given& given) { process.admin = parse_admin(given); });
+  with(Opt::log_format, [&](const Given& given) { process.log_format = parse_log_format(given); });
+  with(Opt::limit, [&](const Given& given) { add_limit(given, process.limits); });
+  faults.attempt([&] { process.verbosity = verbosity_of(arguments); });
+  process.stats = arguments.has(Opt::stats);
   process.force_pairs = arguments.has(Opt::force_pairs);
-  for (const Given& given : arguments.all(Opt::limit)) {
-    const plan::Limit limit = parse_limit(given);
-    const bool again = std::any_of(process.limits.begin(), process.limits.end(),
-                                   [&](const plan::Limit& other) { return other.key == limit.key; });
-    if (again) throw given.refusal("the limit " + limit.key + " is given twice; give it once");
-    process.limits.push_back(limit);
-  }
   return process;
 }
 
@@ -57,68 +70,128 @@ class Loader {
  public:
   explicit Loader(const Environment& environment) : environment_(environment) {}
 
-  Loaded alone(Program program, const Arguments& arguments) {
-    attempt(kUsage, [&] {
-      loaded_.plan.process = process_of(arguments);
-      add_line(program, arguments, {"command line", 0, 1}, loaded_.plan);
-      share_max_connections(loaded_.plan);
-    });
+  Loaded alone(Program program, const Arguments& arguments, Faults& typed) {
+    loaded_.plan.process = process_of(arguments, typed);
+    add(program, arguments, {"command line", 0, 1}, typed);
+    if (typed.empty()) share_max_connections(loaded_.plan);
+    tell(typed);
     return judged();
   }
 
-  Loaded together(const Arguments& arguments) {
-    attempt(kUsage, [&] { loaded_.plan.process = process_of(arguments); });
+  Loaded together(const Arguments& arguments, Faults& typed) {
+    loaded_.plan.process = process_of(arguments, typed);
+    const auto is_source = [](const Given& given) {
+      return !given.option || given.option->id == Opt::execute || given.option->id == Opt::envoy;
+    };
+    if (arguments.understood() && std::none_of(arguments.in_order().begin(), arguments.in_order().end(), is_source)) {
+      typed.add({{}, "nothing to run; name a FILE, or give -e 'COMMAND' or --envoy FILE"});
+    }
+    tell(typed);
     int commands = 0;
-    bool any = false;
     for (const Given& given : arguments.in_order()) {
       if (given.option == nullptr) {
-        attempt(kBadConfig, [&] { add_file(given); });
-        any = true;
+        add_file(given);
       } else if (given.option->id == Opt::execute) {
-        const std::string name = "-e#" + std::to_string(++commands);
-        attempt(kUsage, [&] { add_script(given.value, name, kUsage); });
-        any = true;
+        add_script(given.value, "-e#" + std::to_string(++commands), kUsage);
+      } else if (given.option->id == Opt::envoy) {
+        add_envoy(given);
       }
     }
-    if (!any) attempt(kUsage, [] { throw Refusal({}, "nothing to run; name a FILE or give -e 'COMMAND'"); });
+    refuse_open_proxies(arguments);
     return judged();
   }
 
  private:
-  template <class Step>
-  void attempt(int status, const Step& step) {
-    try {
-      step();
-    } catch (const Refusal& refusal) {
-      loaded_.problems.push_back(refusal.problem());
-      if (loaded_.status == 0) loaded_.status = refusal.status_or(status);
-    }
+  void tell(Faults& faults) { faults.tell(loaded_.problems, loaded_.status); }
+
+  // Nothing is known about what `place` would have added.
+  void give_up(const Refusal& refusal, int status) {
+    Faults faults(status);
+    faults.add(refusal);
+    tell(faults);
+    names_known_ = false;
   }
 
   void add_file(const Given& given) {
     if (given.value == "-") {
-      throw Refusal(given.place, "lines from standard input are not supported by this version; name a FILE", kUsage);
+      return give_up({given.place, "lines from standard input are not supported by this version; name a FILE"}, kUsage);
     }
     const FileText file = read_file(given.value);
-    if (!file.fault.empty()) throw Refusal(given.place, file.fault, kNoInput);
+    if (!file.fault.empty()) return give_up({given.place, file.fault}, kNoInput);
     add_script(file.bytes, given.value, kBadConfig);
+  }
+
+  void add_envoy(const Given& given) {
+    const FileText file = read_file(given.value);
+    if (!file.fault.empty()) return give_up({given.place, file.fault}, kNoInput);
+    envoy::Loaded read = envoy::load(file.bytes, given.value);
+    if (!read.problems.empty() && loaded_.status == 0) loaded_.status = kBadConfig;
+    for (plan::Problem& problem : read.problems) loaded_.problems.push_back(std::move(problem));
+    names_known_ = names_known_ && read.names_known;
+    if (read.admin && loaded_.plan.process.admin) {
+      Faults faults(kBadConfig);
+      faults.add({read.admin_place, "admin: there is an admin server already; leave one of them out"});
+      tell(faults);
+    }
+    if (read.admin) loaded_.plan.process.admin = std::move(read.admin);
+    for (plan::Listener& listener : read.listeners) loaded_.plan.listeners.push_back(std::move(listener));
+    for (plan::Cluster& cluster : read.clusters) loaded_.plan.clusters.push_back(std::move(cluster));
+  }
+
+  // Where clients name targets, a port that anybody can reach is an open proxy. A line says so for itself.
+  void refuse_open_proxies(const Arguments& arguments) {
+    const Given* open = arguments.find(Opt::insecure_open);
+    Faults faults(kBadConfig);
+    bool from_envoy = false;
+    for (const plan::Listener& listener : loaded_.plan.listeners) {
+      if (listener.place.notation != plan::Notation::envoy) continue;
+      from_envoy = true;
+      const auto is_open = [](const plan::Address& address) {
+        const auto* tcp = std::get_if<plan::Tcp>(&address);
+        return tcp != nullptr && !plan::is_loopback(tcp->host);
+      };
+      if (open != nullptr || std::none_of(listener.addresses.begin(), listener.addresses.end(), is_open)) continue;
+      if (!plan::lets_clients_name_targets(loaded_.plan, listener)) continue;
+      faults.add(
+          {listener.place, "whoever reaches listener " + plan::in_quotes(listener.name) +
+                               " could use it as a proxy to anywhere (ORIGINAL_DST); let it listen on loopback or "
+                               "give tun-run --insecure-open"});
+    }
+    if (open != nullptr && !from_envoy)
+      faults.add({open->place, "--insecure-open is for --envoy files here; write it into the line that listens"});
+    tell(faults);
   }
 
   // Every line is tried, so that all faults of a file are seen at once.
   void add_script(const std::string& text, const std::string& name, int status) {
-    const std::vector<Words> lines = script_lines(text, name, environment_);
-    if (lines.empty())
-      throw Refusal({name, 1, 1}, "no command is written here; add a line such as tcp-chain -l 9999 -t HOST:PORT");
-    for (const Words& line : lines) {
-      attempt(status, [&] { add_words(line); });
+    Faults faults(status);
+    const std::vector<Words> lines = script_lines(text, name, environment_, faults);
+    if (!faults.empty()) names_known_ = false;
+    if (faults.empty() && lines.empty()) {
+      faults.add({{name, 1, 1}, "no command is written here; add a line such as tcp-chain -l 9999 -t HOST:PORT"});
     }
+    for (const Words& line : lines) add_words(line, faults);
+    tell(faults);
   }
 
-  void add_words(const Words& line) {
+  void add_words(const Words& line, Faults& all) {
     const Word& first = line.front();
-    const Program program = program_called(first);
     const Words rest(line.begin() + 1, line.end());
-    add_line(program, parse_arguments(program, Setting::under_tun_run, rest), first.place, loaded_.plan);
+    Faults faults(kBadConfig);
+    std::optional<Program> program;
+    faults.attempt([&] { program = program_called(first); });
+    if (program) {
+      add(*program, parse_arguments(*program, Setting::under_tun_run, rest, faults), first.place, faults);
+    } else {
+      names_known_ = false;
+    }
+    all.take(faults);
+  }
+
+  void add(Program program, const Arguments& arguments, const plan::Place& place, Faults& faults) {
+    const std::size_t first = loaded_.plan.listeners.size();
+    if (!add_line(program, arguments, place, loaded_.plan, faults)) names_known_ = false;
+    if (faults.empty()) loaded_.lines.push_back({program, arguments, place, loaded_.plan.listeners.at(first).name});
   }
 
   static Program program_called(const Word& word) {
@@ -135,23 +208,26 @@ class Loader {
                   "a line begins with tun-encap, tun-decap or tcp-chain, not " + plan::in_quotes(word.text) + hint);
   }
 
+  // What was understood is judged as a whole, too.
   Loaded judged() {
-    if (loaded_.problems.empty()) {
-      loaded_.problems = plan::check(loaded_.plan);
-      if (!loaded_.problems.empty()) loaded_.status = kBadConfig;
-    }
+    using plan::Part;
+    const Part part = loaded_.problems.empty() ? Part::whole : names_known_ ? Part::all_names : Part::some_names;
+    std::vector<plan::Problem> problems = plan::check(loaded_.plan, part);
+    if (loaded_.status == 0 && !problems.empty()) loaded_.status = kBadConfig;
+    for (plan::Problem& problem : problems) loaded_.problems.push_back(std::move(problem));
     return std::move(loaded_);
   }
 
   const Environment& environment_;
   Loaded loaded_;
+  bool names_known_ = true;  // of all internal listeners
 };
 
 }  // namespace
 
-Loaded load(Program program, const Arguments& arguments, const Environment& environment) {
+Loaded load(Program program, const Arguments& arguments, const Environment& environment, Faults& typed) {
   Loader loader(environment);
-  return program == Program::tun_run ? loader.together(arguments) : loader.alone(program, arguments);
+  return program == Program::tun_run ? loader.together(arguments, typed) : loader.alone(program, arguments, typed);
 }
 
 }  // namespace tunnel::config

@@ -18,7 +18,10 @@ enum class Opt : std::uint8_t {
   proxy,
   target,
   http,
+  post,
+  header,
   to,
+  lb,
   allow,
   deny,
   insecure_open,
@@ -26,18 +29,27 @@ enum class Opt : std::uint8_t {
   connect_timeout,
   idle_timeout,
   half_close_timeout,
+  max_lifetime,
   max_conns,
   buffer,
   access_log,
   execute,
+  envoy,
   workers,
   drain,
+  admin,
+  mem_limit,
   limit,
   log_format,
+  stats,
   force_pairs,
   verbose,
   quiet,
   check,
+  explain,
+  graph,
+  as_shell,
+  export_to,
   version,
   help,
 };
@@ -48,15 +60,18 @@ enum class Scope : std::uint8_t { line, process };
 
 struct Option {
   Opt id;
-  std::string_view name;      // without dashes
-  char letter;                // 0: none
-  std::string_view argument;  // what --help calls its value; empty: a switch
-  unsigned programs;          // a bit a program
+  std::string_view name;  // without dashes
+  char letter;            // 0: none
+  // What --help calls its value, "a|b" if it is one of some words; empty: a switch; "[X]": may be left out, else
+  // --name=X.
+  std::string_view argument;
+  unsigned programs;  // a bit a program
   Scope scope;
   bool repeatable;
   std::string_view help;     // the value's unit included
   std::string_view initial;  // the default, as --help prints it; empty: none
 
+  bool value_optional() const { return argument.starts_with('['); }
   bool belongs_to(Program program) const { return ((programs >> static_cast<unsigned>(program)) & 1U) != 0; }
 };
 
@@ -64,7 +79,7 @@ struct Option {
 std::span<const Option> option_table();
 const Option& option(Opt id);
 
-// As cli.md writes it and messages name it: "-l" if it has a letter, else "--name".
+// As messages name it: "-l" if it has a letter, else "--name".
 std::string label(const Option& option);
 
 }  // namespace tunnel::config

@@ -8,20 +8,22 @@
 #include <vector>
 
 #include "config/option_table.hpp"
+#include "config/show.hpp"
 #include "config/words.hpp"
 #include "tunnel/plan.hpp"
 
 namespace tunnel::config {
 
 struct Surroundings {
-  std::ostream& out;  // help, version, the verdict of --check
+  std::ostream& out;  // help, version, what --check and its like print
   std::ostream& err;  // one sentence a problem
   Environment environment;
   std::function<int(const plan::Plan&)> run;
   std::function<std::string()> version;
+  Paper paper = {};  // what `out` is
 };
 
-// Does what the arguments (without the program's name) ask and returns the exit status of cli.md. Throws what `run`
+// Does what the arguments (without the program's name) ask and returns the exit status for it. Throws what `run`
 // throws.
 int run_program(Program program, const std::vector<std::string>& arguments, const Surroundings& around);
 

@@ -7,14 +7,14 @@
 #include <cstddef>
 #include <optional>
 
+#include "config/describe.hpp"
 #include "plan/host_port.hpp"
 #include "plan/limit_table.hpp"
+#include "plan/time.hpp"
 #include "plan/wording.hpp"
 
 namespace tunnel::config {
 namespace {
-
-constexpr plan::Milliseconds kLongest = std::chrono::hours(8760);
 
 struct Unit {
   std::string_view suffix;
@@ -39,19 +39,6 @@ std::optional<std::uint64_t> scaled(std::string_view text, const std::array<Unit
   return *value * unit->factor;
 }
 
-std::string duration_text(plan::Milliseconds duration) {
-  const auto count = duration.count();
-  if (count != 0 && count % 3'600'000 == 0) return std::to_string(count / 3'600'000) + "h";
-  if (count % 1000 == 0) return std::to_string(count / 1000) + "s";
-  return std::to_string(count) + "ms";
-}
-
-std::string size_text(std::size_t bytes) {
-  if (bytes % 1048576 == 0) return std::to_string(bytes / 1048576) + "M";
-  if (bytes % 1024 == 0) return std::to_string(bytes / 1024) + "K";
-  return std::to_string(bytes);
-}
-
 }  // namespace
 
 std::uint64_t parse_number(const Given& given, std::uint64_t min, std::uint64_t max) {
@@ -66,18 +53,29 @@ plan::Milliseconds parse_duration(const Given& given, plan::Milliseconds min) {
   constexpr std::array<Unit, 5> kUnits = {{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
   const auto value = scaled(given.value, kUnits);
   if (!value) throw given.refusal("give a time such as 500ms, 10s, 5m or 1h; a plain number is seconds");
-  if (*value > static_cast<std::uint64_t>(kLongest.count()) || *value < static_cast<std::uint64_t>(min.count())) {
-    throw given.refusal("give a time from " + duration_text(min) + " to " + duration_text(kLongest));
+  if (*value > static_cast<std::uint64_t>(plan::kLongestTime.count()) ||
+      *value < static_cast<std::uint64_t>(min.count())) {
+    throw given.refusal("give a time from " + duration_text(min) + " to " + duration_text(plan::kLongestTime));
   }
   return plan::Milliseconds(static_cast<plan::Milliseconds::rep>(*value));
 }
 
 std::size_t parse_size(const Given& given, std::size_t min, std::size_t max) {
-  constexpr std::array<Unit, 3> kUnits = {{{"", 1}, {"K", 1024}, {"M", 1048576}}};
+  constexpr std::array<Unit, 4> kUnits = {{{"", 1}, {"K", 1024}, {"M", 1048576}, {"G", 1073741824}}};
   const auto value = scaled(given.value, kUnits);
-  if (!value) throw given.refusal("give a size in bytes, or such as 64K or 1M");
+  if (!value) throw given.refusal("give a size in bytes, or such as 64K, 1M or 2G");
   if (*value < min || *value > max) throw given.refusal("give a size from " + size_text(min) + " to " + size_text(max));
   return *value;
+}
+
+unsigned parse_mode(const Given& given) {
+  const std::string& text = given.value;
+  unsigned mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (text.size() < 3 || text.size() > 4 || error != std::errc() || end != text.data() + text.size() || mode > 0777) {
+    throw given.refusal("give permissions in octal, such as 600, 660 or 666");
+  }
+  return mode;
 }
 
 plan::Limit parse_limit(const Given& given) {
@@ -99,6 +97,14 @@ plan::LogFormat parse_log_format(const Given& given) {
   if (given.value == "logfmt") return plan::LogFormat::logfmt;
   if (given.value == "json") return plan::LogFormat::json;
   throw given.refusal("give text, logfmt or json" + plan::did_you_mean(given.value, {"text", "logfmt", "json"}));
+}
+
+plan::Lb parse_lb(const Given& given) {
+  if (given.value == "round-robin") return plan::Lb::round_robin;
+  if (given.value == "least") return plan::Lb::least;
+  if (given.value == "first") return plan::Lb::first;
+  throw given.refusal("give round-robin, least or first" +
+                      plan::did_you_mean(given.value, {"round-robin", "least", "first"}));
 }
 
 std::string parse_name(const Given& given) {

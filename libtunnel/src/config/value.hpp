@@ -20,10 +20,15 @@ plan::Milliseconds parse_duration(const Given& given, plan::Milliseconds min);
 // Bytes: 65536, 64K, 1M (1024 and 1048576).
 std::size_t parse_size(const Given& given, std::size_t min, std::size_t max);
 
+// The permissions of a file, in octal: 600, 0660.
+unsigned parse_mode(const Given& given);
+
 // KEY=N of the limit table.
 plan::Limit parse_limit(const Given& given);
 
 plan::LogFormat parse_log_format(const Given& given);
+
+plan::Lb parse_lb(const Given& given);
 
 // The name of a line, for -l internal: too.
 std::string parse_name(const Given& given);

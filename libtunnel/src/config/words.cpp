@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "config/refusal.hpp"
 #include "plan/wording.hpp"
 
 namespace tunnel::config {
@@ -24,20 +23,10 @@ class Lexer {
     if (ahead("\r\n")) ++at_;
   }
 
-  std::vector<Words> lines() {
+  std::vector<Words> lines(Faults& faults) {
     while (!done()) {
-      if (peek() == '\n') {
-        advance();
-        end_line();
-      } else if (is_blank(peek())) {
-        advance();
-      } else if (peek() == '#') {
-        while (!done() && peek() != '\n') advance();
-      } else if (!skip_continuation()) {
-        line_.push_back(word());
-      }
+      if (!faults.attempt([&] { read_line(); })) skip_line();
     }
-    end_line();
     return std::move(lines_);
   }
 
@@ -59,9 +48,27 @@ class Lexer {
     if (ahead("\r\n")) ++at_;
   }
 
-  void end_line() {
-    if (!line_.empty()) lines_.push_back(std::move(line_));
+  // With the newline that ends it.
+  void read_line() {
     line_.clear();
+    while (!done() && peek() != '\n') {
+      if (is_blank(peek())) {
+        advance();
+      } else if (peek() == '#') {
+        while (!done() && peek() != '\n') advance();
+      } else if (!skip_continuation()) {
+        line_.push_back(word());
+      }
+    }
+    if (!done()) advance();
+    if (!line_.empty()) lines_.push_back(std::move(line_));
+  }
+
+  void skip_line() {
+    while (!done() && peek() != '\n') {
+      if (!skip_continuation()) advance();
+    }
+    if (!done()) advance();
   }
 
   bool skip_continuation() {
@@ -183,8 +190,9 @@ Words command_line_words(const std::vector<std::string>& arguments) {
   return words;
 }
 
-std::vector<Words> script_lines(std::string_view text, const std::string& name, const Environment& environment) {
-  return Lexer(text, name, environment).lines();
+std::vector<Words> script_lines(std::string_view text, const std::string& name, const Environment& environment,
+                                Faults& faults) {
+  return Lexer(text, name, environment).lines(faults);
 }
 
 }  // namespace tunnel::config

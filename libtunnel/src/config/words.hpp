@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/refusal.hpp"
 #include "tunnel/plan.hpp"
 
 namespace tunnel::config {
@@ -26,7 +27,9 @@ Environment process_environment();
 // What main() was given, without the program's name.
 Words command_line_words(const std::vector<std::string>& arguments);
 
-// The lines of `text` that hold at least one word. `name` is what places call the text. Throws Refusal.
-std::vector<Words> script_lines(std::string_view text, const std::string& name, const Environment& environment);
+// The lines of `text` that hold at least one word. `name` is what places call the text. A line that is no such line is
+// left out; its first fault is noted in `faults`.
+std::vector<Words> script_lines(std::string_view text, const std::string& name, const Environment& environment,
+                                Faults& faults);
 
 }  // namespace tunnel::config

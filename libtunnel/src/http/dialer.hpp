@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <memory>
 #include <string>
 
-#include "base/task.hpp"
 #include "stream/connect_request.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
+#include "tunnel/task.hpp"
 
 namespace tunnel::http {
 
@@ -14,6 +15,8 @@ class Dialer {
   struct Dialed {
     StreamPtr stream;
     std::string address;  // for logs
+    std::string peer;     // who answers there, for messages: behind an internal listener, what it leads to
+    std::shared_ptr<const void> endpoint;  // held as long as the connection: so it counts as open at its endpoint
   };
   virtual Task<Result<Dialed>> dial(ConnectRequest& request) = 0;
 

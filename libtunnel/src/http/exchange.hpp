@@ -13,7 +13,7 @@
 
 #include "base/context.hpp"
 #include "http/message.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::http {
 
@@ -21,12 +21,13 @@ class ServerExchange : public Stream {
  public:
   using Stream::Stream;
   virtual const RequestHead& request() const = 0;
-  // What the request announced; `tunnel` for CONNECT.
+  // What the request announced; `tunnel` for CONNECT. A POST with an `unknown` body may be answered as a tunnel.
   virtual Body request_body() const = 0;
   virtual std::string_view protocol() const = 0;  // "HTTP/1.1", "HTTP/1.0" or "HTTP/2"
   // Sends an interim (1xx) head; any number before respond().
   virtual Task<Result<void>> inform(const ResponseHead& head) = 0;
-  // Sends the final head, once. With Body::tunnel() (2xx to CONNECT only) the exchange is a tunnel from here on. With
+  // Sends the final head, once. With Body::tunnel() (2xx to CONNECT or such a POST) the exchange is a tunnel from here
+  // on: over HTTP/1.1 a POST's in chunks both ways, ended by the last one, and the connection is not used again. With
   // Body::none() the response is complete. The codec adds framing fields itself, and Date.
   virtual Task<Result<void>> respond(const ResponseHead& head, Body body) = 0;
   // Like shutdown_write(), with trailer fields (dropped where the version cannot carry them).
@@ -41,12 +42,14 @@ class ServerExchange : public Stream {
 class ClientExchange : public Stream {
  public:
   using Stream::Stream;
-  // Sends the head, once. For CONNECT, Body::tunnel(): nothing written before a 2xx leaves.
+  // Sends the head, once. For CONNECT, and a POST that is to become a tunnel, Body::tunnel(): nothing written before a
+  // 2xx leaves.
   virtual Task<Result<void>> send(const RequestHead& head, Body body) = 0;
   // The next head: any number of interim ones (100 to 199), then the final one. A 101 fails: upgrades are never asked
   // for.
   virtual Task<Result<ResponseHead>> head() = 0;
-  // After the final head: what follows it. `tunnel` for a 2xx to CONNECT, whatever framing fields it carried.
+  // After the final head: what follows it. `tunnel` for a 2xx to CONNECT, whatever framing fields it carried, and for a
+  // 2xx of no announced length to a POST sent with Body::tunnel().
   virtual Body response_body() const = 0;
   virtual Task<Result<void>> finish(const Fields& trailers) = 0;
   virtual const Fields& trailers() const = 0;
@@ -82,7 +85,9 @@ class ServerConnection {
 };
 
 struct ServerOptions {
-  Duration idle_timeout = std::chrono::hours(1);  // without an open exchange
+  Duration idle_timeout = std::chrono::hours(1);  // without an open exchange; zero: none
+  std::size_t streams = 0;                        // open at a time over HTTP/2; 0: limits.h2_server_streams
+  bool refuses_over_memory = true;                // new HTTP/2 streams, while memory::used_up()
 };
 
 // An upstream connection that carries exchanges: one at a time over HTTP/1.1, many over HTTP/2. A pool owns it.
@@ -90,12 +95,19 @@ class ClientConnection {
  public:
   class Observer {
    public:
-    // capacity() or usable() changed. Called from the loop or from inside a call on an exchange: note it, destroy
-    // nothing.
+    // capacity(), usable() or health() changed. Called from the loop or from inside a call on an exchange: note it,
+    // destroy nothing.
     virtual void client_connection_changed(ClientConnection& connection) noexcept = 0;
 
    protected:
     ~Observer() = default;
+  };
+  // Does the peer answer? Of an HTTP/2 connection, which can be asked.
+  enum class Health : std::uint8_t {
+    well,
+    asked,     // a PING is on its way
+    doubtful,  // none was answered in time: exchanges that may be asked for elsewhere have failed so, the others live
+               // on and capacity() is 0, until the peer gives a sign of life; without others the connection was aborted
   };
   virtual ~ClientConnection() = default;
   // Drives the connection until it has ended; spawned once by the owner, who destroys the connection only after it
@@ -113,6 +125,14 @@ class ClientConnection {
   virtual void abort(Error reason) noexcept = 0;
   virtual void observe(Observer* observer) = 0;
   virtual TimePoint idle_since() const = 0;  // when active() last fell to 0
+  virtual Health health() const { return Health::well; }
+};
+
+// What a pool asks of an HTTP/2 connection.
+struct ClientOptions {
+  std::size_t streams = 0;         // exchanges at a time, or fewer if the peer says so; 0: limits.h2_pool_streams
+  std::uint32_t window_bytes = 0;  // what a stream's window may grow to; 0: limits.h2_stream_window
+  Duration ping{};                 // a connection that is silent for so long is probed; 0: never
 };
 
 }  // namespace tunnel::http
@@ -127,5 +147,6 @@ namespace tunnel::h2 {
 // Speaks at once: SETTINGS go out when run() starts.
 std::unique_ptr<http::ServerConnection> make_server(const Context& context, Stream& stream,
                                                     http::ExchangeHandler& handler, const http::ServerOptions& options);
-std::unique_ptr<http::ClientConnection> make_client(const Context& context, StreamPtr stream);
+std::unique_ptr<http::ClientConnection> make_client(const Context& context, StreamPtr stream,
+                                                    const http::ClientOptions& options = {});
 }  // namespace tunnel::h2

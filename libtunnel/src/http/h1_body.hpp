@@ -22,6 +22,7 @@ class Inbound {
   // read() would not only wait for the transport.
   bool ready() const;
   bool complete() const { return complete_; }  // to the last byte of framing
+  bool is_open_tunnel() const { return framing_ == Framing::tunnel && !complete_ && !error_; }
   const Error& error() const { return error_; }
   const http::Fault& fault() const { return fault_; }  // of the chunked coding
   const http::Fields& trailers() const;

@@ -24,10 +24,10 @@ class Client;
 
 class ClientExchange final : public ExchangeBase<http::ClientExchange> {
  public:
-  ClientExchange(Client& client, const Context& context, Stream& transport, Outbox& outbox, bool reused)
+  ClientExchange(Client& client, const Context& context, Stream& transport, Outbox& outbox, bool waited)
       : ExchangeBase(context, transport, outbox, truncated_response()),
         client_(client),
-        reused_(reused),
+        waited_(waited),
         scanner_(context.limits) {}
   ~ClientExchange() override;
 
@@ -40,12 +40,15 @@ class ClientExchange final : public ExchangeBase<http::ClientExchange> {
   bool reusable() const;
   // Nothing is lost if the connection is closed now.
   bool finished() const;
+  // No byte of an answer has come, and asking once more elsewhere does no harm.
+  bool may_be_repeated() const { return repeatable_ && !answered_ && !aborted(); }
+  void give_up(Error reason);
 
  private:
   struct HeadWait;
   bool is_connect() const { return method_ == "CONNECT"; }
   bool may_read() const override { return final_; }
-  bool may_write() const override { return sent_ && (!is_connect() || final_); }
+  bool may_write() const override { return sent_ && (!asks_tunnel_ || final_); }
   void wait_transport(Slot& slot) override;
   Result<http::JudgedResponse> parse(std::size_t length);
   void begin_body(const http::JudgedResponse& judged);
@@ -54,13 +57,15 @@ class ClientExchange final : public ExchangeBase<http::ClientExchange> {
   Error malformed(const http::Fault& fault);
 
   Client& client_;
-  bool reused_;
+  bool waited_;  // the connection did, for this exchange, and may have died of it
   http::HeadScanner scanner_;
   Buffer input_;  // of a head
   std::string method_;
   http::Body response_body_;
   int interim_heads_ = 0;
+  bool asks_tunnel_ = false;  // CONNECT, or a POST that is to become one
   bool sent_ = false;
+  bool repeatable_ = false;
   bool answered_ = false;  // a byte of the answer came
   bool final_ = false;
   bool keep_alive_ = false;
@@ -73,7 +78,10 @@ class Client final : public http::ClientConnection {
         wait_(*stream),
         outbox_(*stream),
         changed_(context.loop),
-        idle_since_(context.loop.now()),
+        silence_timer_(
+            context.loop, [](void* self) noexcept { static_cast<Client*>(self)->look_at_silence(); }, this),
+        made_(context.loop.now()),
+        idle_since_(made_),
         transport_(std::move(stream)) {}
 
   Task<void> run() override;
@@ -88,8 +96,11 @@ class Client final : public http::ClientConnection {
 
   void released(const ClientExchange& exchange) noexcept;
   void wait_readable(Slot& slot);
+  // Over a connection that waited: watches whether the request arrives.
+  void request_sent();
 
  private:
+  void look_at_silence() noexcept;
   void look_at_idle();
   Task<void> end();
   void changed() noexcept {
@@ -100,6 +111,9 @@ class Client final : public http::ClientConnection {
   http::ReadWait wait_;  // outlives the transport, which may know its slot
   Outbox outbox_;
   Notify changed_;  // the exchange is gone, while run() does not watch
+  Timer silence_timer_;
+  TimePoint request_at_;
+  TimePoint made_;
   TimePoint idle_since_;
   Observer* observer_ = nullptr;
   ClientExchange* exchange_ = nullptr;
@@ -145,17 +159,25 @@ Task<Result<void>> ClientExchange::send(const http::RequestHead& head, http::Bod
   if (!framing.ok()) co_return framing.error();
   sent_ = true;
   method_ = head.method;
+  asks_tunnel_ = body.kind == http::Body::Kind::tunnel;
   out_.start(*framing, body.length);
   if (*framing == Framing::none) set_write_side(WriteSide::finished);
+  repeatable_ = asks_tunnel_ || (*framing == Framing::none && http::is_idempotent(head.method));
   outbox_.cork();
   open_gates();
+  if (waited_) client_.request_sent();
   co_return Result<void>();
 }
 
 Error ClientExchange::ended_before_answer(Error error) const {
   // A server may close an idle connection while our request is on its way; on a fresh one it must have meant us.
-  error.retry_safe = reused_ && !answered_;
+  error.retry_safe = waited_ && !answered_;
   return error.on(Error::Side::upstream);
+}
+
+void ClientExchange::give_up(Error reason) {
+  reason.retry_safe = true;
+  abort(reason.on(Error::Side::upstream));
 }
 
 Error ClientExchange::fail(Error error) {
@@ -229,8 +251,11 @@ Result<http::JudgedResponse> ClientExchange::parse(std::size_t length) {
 
 void ClientExchange::begin_body(const http::JudgedResponse& judged) {
   final_ = true;
-  keep_alive_ = judged.keep_alive;
+  keep_alive_ = judged.keep_alive && !asks_tunnel_;
   response_body_ = judged.body;
+  // A 2xx that announces a length, or no body, is a page and no tunnel.
+  if (asks_tunnel_ && judged.head.status / 100 == 2 && judged.body.kind == http::Body::Kind::unknown)
+    response_body_ = http::Body::tunnel();
   switch (judged.body.kind) {
     case http::Body::Kind::none:
       in_.start(Framing::none, 0, context_.limits);
@@ -246,7 +271,7 @@ void ClientExchange::begin_body(const http::JudgedResponse& judged) {
       break;
   }
   // No tunnel, nowhere to write to.
-  if (is_connect() && judged.body.kind != http::Body::Kind::tunnel) set_write_side(WriteSide::refused);
+  if (asks_tunnel_ && response_body_.kind != http::Body::Kind::tunnel) set_write_side(WriteSide::refused);
   open_gates();
 }
 
@@ -306,8 +331,27 @@ void Client::wait_readable(Slot& slot) {
     transport_->on_readable(slot);
 }
 
+void Client::request_sent() {
+  request_at_ = context_.loop.now();
+  silence_timer_.arm_after(context_.limits.pool_ping_wait * 5 / 4);
+}
+
+// HTTP/1.1 has no PING, but the path below may know: TCP has no acknowledgement of the request, or the HTTP/2
+// connection that carries this one as a tunnel has no answer to its PING, for which this waits a little longer than
+// ping_wait.
+void Client::look_at_silence() noexcept {
+  if (exchange_ == nullptr || !exchange_->may_be_repeated()) return;
+  if (!transport_->silent_since(request_at_)) {
+    silence_timer_.arm_after(context_.limits.pool_ping_wait / 4);
+    return;
+  }
+  context_.counters.add(Counter::pool_ping_timeouts);
+  exchange_->give_up(Error(Error::Kind::timeout, "a pooled connection does not answer"));
+}
+
 std::unique_ptr<http::ClientExchange> Client::open() {
-  auto exchange = std::make_unique<ClientExchange>(*this, context_, *transport_, outbox_, reused_);
+  const bool waited = reused_ || context_.loop.now() - made_ > context_.limits.pool_ping_after;
+  auto exchange = std::make_unique<ClientExchange>(*this, context_, *transport_, outbox_, waited);
   reused_ = true;
   exchange_ = exchange.get();
   return exchange;
@@ -320,6 +364,7 @@ void Client::released(const ClientExchange& exchange) noexcept {
     if (!orderly_) transport_->abort(Error(Error::Kind::cancelled, "the exchange was dropped"));
   }
   exchange_ = nullptr;
+  silence_timer_.disarm();
   idle_since_ = context_.loop.now();
   if (!wait_.waiting())
     changed_.set();

@@ -36,12 +36,29 @@ class ExchangeBase : public Interface, private ResetObserver {
   }
   Io try_write(Buffer& from, More more) override;
   void on_writable(Slot& slot) override;
+  // A tunnel's bytes are the transport's as they are.
+  Io try_fill(Pipe& pipe, std::size_t max) override { return transport_.try_fill(pipe, max); }
+  std::size_t drain_bytes() const override {
+    const bool passes = !aborted_ && this->write_side() == WriteSide::open && may_write() &&
+                        out_.framing() == Framing::tunnel && outbox_.empty() && !outbox_.failed();
+    return passes ? transport_.drain_bytes() : 0;
+  }
+  Io try_drain(Pipe& pipe, std::size_t max) override {
+    const Io io = transport_.try_drain(pipe, max);
+    if (io.state == Io::State::failed) {
+      this->set_error(transport_.error());
+      this->set_write_side(WriteSide::refused);
+    }
+    return io;
+  }
+  bool silent_since(TimePoint since) const override { return transport_.silent_since(since); }
   const http::Fields& trailers() const override { return in_.trailers(); }
   bool aborted() const { return aborted_; }
 
  protected:
   Io do_try_read(Buffer& into, std::size_t max) override;
   void do_on_readable(Slot& slot) override;
+  bool do_can_fill() const override { return !aborted_ && may_read() && in_.is_open_tunnel() && transport_.can_fill(); }
   // The transport's read side, and the moment from which bytes may pass.
   virtual void wait_transport(Slot& slot) { transport_.on_readable(slot); }
   virtual bool may_read() const = 0;

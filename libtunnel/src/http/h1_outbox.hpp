@@ -5,7 +5,7 @@
 #pragma once
 #include <string_view>
 
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::h1 {
 

@@ -7,9 +7,9 @@
 #include <memory>
 #include <string_view>
 
-#include "base/buffer.hpp"
 #include "base/limits.hpp"
 #include "http/policy.hpp"
+#include "tunnel/buffer.hpp"
 
 namespace tunnel::h1 {
 

@@ -20,6 +20,7 @@ namespace {
 
 using http::Fault;
 
+constexpr unsigned kTurnRequests = 16;
 constexpr std::size_t kHeadReadBytes = 16384;
 
 // How a connection goes on after a head or an exchange.
@@ -76,7 +77,9 @@ class Server final : public http::ServerConnection {
 
 Task<void> Server::run() {
   Next next = Next::again;
-  while (next == Next::again) {
+  for (unsigned served = 0; next == Next::again; ++served) {
+    // Pipelined requests that never run out would keep the whole loop to themselves.
+    if (served % kTurnRequests == kTurnRequests - 1) co_await yield(context_.loop);
     Request request;
     Task<Next> reading = read_request(request);
     next = co_await reading;
@@ -93,7 +96,7 @@ Task<Next> Server::read_request(Request& request) {
   http::HeadScanner scanner(context_.limits);
   head_begun_ = line_skipped_ = false;
   const Duration patience = served_any_ ? options_.idle_timeout : Duration(context_.limits.head_time);
-  head_deadline_ = context_.loop.now() + patience;
+  head_deadline_ = patience > Duration::zero() ? context_.loop.now() + patience : TimePoint::max();
   // Early data of a CONNECT comes with its head, and is bounded by what is read with it.
   const std::size_t most =
       std::min<std::size_t>(kHeadReadBytes, std::max<std::size_t>(1, context_.limits.early_data_bytes));
@@ -138,6 +141,8 @@ std::optional<Next> Server::look_at_input(Request& request, http::HeadScanner& s
     input_.consume(2);
     return look_at_input(request, scanner);
   }
+  constexpr char kTlsHandshake = 0x16;
+  if (bytes.front() == kTlsHandshake) return refuse({400, "TLS, where HTTP in clear is spoken"});
   if (!http::is_token_char(bytes.front())) return refuse({400, "not a request line"});
   if (!head_begun_) {
     head_begun_ = true;

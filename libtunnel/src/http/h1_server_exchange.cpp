@@ -75,7 +75,9 @@ Task<Result<void>> ServerExchange::respond(const http::ResponseHead& head, http:
   context.to_http10 = version_ < 11;
   context.to_head = request_.head.method == "HEAD";
   context.to_connect = request_.head.is_connect();
-  context.close = shall_close(head);
+  context.to_post = request_.head.method == "POST" && request_.body.kind == http::Body::Kind::unknown;
+  // What was a tunnel carries no other request, as with CONNECT.
+  context.close = shall_close(head) || body.kind == http::Body::Kind::tunnel;
   Result<Framing> framing = write_response(outbox_.buffer(), head, body, context);
   if (!framing.ok()) co_return framing.error();
   responded_ = true;

@@ -7,10 +7,10 @@
 #include <iterator>
 #include <string>
 
-#include "base/address.hpp"
 #include "http/date.hpp"
 #include "http/policy.hpp"
 #include "http/text.hpp"
+#include "tunnel/address.hpp"
 
 namespace tunnel::h1 {
 namespace {
@@ -59,7 +59,7 @@ const char* check_request(const http::RequestHead& head, const Body& body) {
     if (body.kind != Body::Kind::tunnel) return "CONNECT with content";
     return nullptr;
   }
-  if (body.kind == Body::Kind::tunnel) return "a tunnel without CONNECT";
+  if (body.kind == Body::Kind::tunnel && head.method != "POST") return "a tunnel without CONNECT or POST";
   if (!http::is_host(head.authority)) return "invalid authority";
   const bool asterisk = head.path == "*" && head.method == "OPTIONS";
   if (!asterisk && (!http::is_target(head.path) || head.path.front() != '/')) return "invalid path";
@@ -75,7 +75,9 @@ Framing frame_request(Text& text, const http::RequestHead& head, const Body& bod
       add(text, "transfer-encoding: chunked\r\n");
       return Framing::chunked;
     case Body::Kind::tunnel:
-      return Framing::tunnel;
+      if (head.is_connect()) return Framing::tunnel;
+      add(text, "transfer-encoding: chunked\r\n");
+      return Framing::chunked;
     case Body::Kind::none:
       break;
   }
@@ -86,7 +88,7 @@ Framing frame_request(Text& text, const http::RequestHead& head, const Body& bod
 Framing frame_response(Text& text, const http::ResponseHead& head, const Body& body, const ResponseContext& context) {
   const std::uint16_t status = head.status;
   if (status < 200 || status == 204) return Framing::none;
-  if (body.kind == Body::Kind::tunnel) return Framing::tunnel;
+  if (body.kind == Body::Kind::tunnel && context.to_connect) return Framing::tunnel;
   if (context.to_head || status == 304) {
     const std::string* length = head.fields.find("content-length");
     if (body.kind == Body::Kind::length)
@@ -95,7 +97,7 @@ Framing frame_response(Text& text, const http::ResponseHead& head, const Body& b
       add_field(text, "content-length", *length);
     return Framing::none;
   }
-  if (body.kind == Body::Kind::unknown) {
+  if (body.kind == Body::Kind::unknown || body.kind == Body::Kind::tunnel) {
     if (context.to_http10) return Framing::until_end;
     add(text, "transfer-encoding: chunked\r\n");
     return Framing::chunked;
@@ -128,11 +130,13 @@ Result<Framing> write_request(Buffer& to, const http::RequestHead& head, const B
 
 Result<Framing> write_response(Buffer& to, const http::ResponseHead& head, const Body& body,
                                const ResponseContext& context) {
-  const bool tunnel = context.to_connect && head.status / 100 == 2;
+  const bool success = head.status / 100 == 2;
+  const bool tunnel = context.to_connect && success;
+  const bool by_post = context.to_post && success && head.status != 204 && body.kind == Body::Kind::tunnel;
   if (head.status < 100 || head.status > 999 || head.status == 101)
     return Error(Error::Kind::internal, "a status that may not be sent");
-  if (tunnel != (body.kind == Body::Kind::tunnel))
-    return Error(Error::Kind::internal, "a tunnel is a 2xx to CONNECT and nothing else");
+  if ((tunnel || by_post) != (body.kind == Body::Kind::tunnel))
+    return Error(Error::Kind::internal, "a tunnel is a 2xx to CONNECT or to a POST without a length, and nothing else");
   Text text;
   fmt::format_to(std::back_inserter(text), "HTTP/1.1 {} {}\r\n", head.status, http::reason_phrase(head.status));
   if (!add_fields(text, head.fields)) return Error(Error::Kind::internal, "a header field may not be sent");

@@ -2,9 +2,9 @@
 // Heads, chunk framing and trailers as bytes (RFC 9112). Everything that could become a second header line or request
 // is checked here, on the way out; a head that fails is not written at all.
 #pragma once
-#include "base/buffer.hpp"
-#include "base/error.hpp"
 #include "http/message.hpp"
+#include "tunnel/buffer.hpp"
+#include "tunnel/error.hpp"
 
 namespace tunnel::h1 {
 
@@ -18,6 +18,7 @@ struct ResponseContext {
   bool to_http10 = false;
   bool to_head = false;     // the request was HEAD
   bool to_connect = false;  // the request was CONNECT
+  bool to_post = false;     // a POST that may become a tunnel
   bool close = false;       // say `Connection: close`
 };
 // A 1xx or final head. Adds Date to a final one.

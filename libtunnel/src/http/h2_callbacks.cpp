@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/memory.hpp"
 #include "http/h2_session.hpp"
 
 namespace tunnel::h2 {
@@ -37,9 +38,11 @@ int refuse(nghttp2_session* raw, std::int32_t id, std::uint32_t code) {
 
 http::Body body_of(const StreamCore& core, const ReceivedHead& head, bool ended) {
   const std::uint16_t status = head.status();
-  if (core.connect && status / 100 == 2) return http::Body::tunnel();
+  const bool success = status / 100 == 2;
+  if (core.connect && success) return http::Body::tunnel();
   if (core.head_request || status == 204 || status == 304 || ended) return http::Body::none();
-  return head.content_length() ? http::Body::of(*head.content_length()) : http::Body::unknown();
+  if (head.content_length()) return http::Body::of(*head.content_length());
+  return core.asks_tunnel && success ? http::Body::tunnel() : http::Body::unknown();
 }
 
 }  // namespace
@@ -52,10 +55,14 @@ struct Callbacks {
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       session.guard_.stream_opened();
       session.highest_id_ = id;
-      const std::size_t most = session.context_.limits.h2_server_streams;
+      const std::size_t most = session.most_streams_;
       // Streams nghttp2 has closed may still have their handlers for a moment.
       if (session.open_streams_ >= most || session.streams_.size() >= 2 * most) {
         session.context_.counters.add(Counter::h2_streams_refused);
+        return refuse(raw, id, kRefusedStream);
+      }
+      if (session.refuses_over_memory_ && memory::used_up(session.context_.limits)) {
+        session.context_.counters.add(Counter::mem_refused);
         return refuse(raw, id, kRefusedStream);
       }
       core = &session.add_stream();
@@ -63,7 +70,7 @@ struct Callbacks {
       nghttp2_session_set_stream_user_data(raw, id, core);
     } else if (core == nullptr) {
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    } else if (session.client_ ? core->tunnel() : core->connect) {
+    } else if (core->connect && (core->tunnel() || !session.client_)) {
       return refuse(raw, id, kProtocolError);  // RFC 9113 section 8.5: DATA only
     }
     core->receiving = std::make_unique<ReceivedHead>(session.context_.limits);
@@ -169,7 +176,7 @@ struct Callbacks {
         response.fields.add("content-length", std::to_string(*head.content_length()));
       if (core.received_body.kind == http::Body::Kind::tunnel)
         core.open_tunnel();
-      else if (core.connect)
+      else if (core.asks_tunnel)
         core.refuse_tunnel();
     }
     core.heads.push_back(std::move(response));
@@ -180,6 +187,10 @@ struct Callbacks {
                         std::size_t length, void* user_data) noexcept {
     Session& session = session_of(user_data);
     nghttp2_session_consume_connection(raw, length);
+    if (session.piped_ > 0) {
+      session.piped_ -= length;
+      return 0;
+    }
     const auto* bytes = reinterpret_cast<const char*>(data);
     const std::size_t skipped = static_cast<std::size_t>(bytes - session.piece_) - session.eaten_;
     session.input_.consume(skipped);
@@ -279,19 +290,18 @@ struct Callbacks {
       session.output_.commit(0);
       session.output_.append(text_of(header, kFrameHeaderBytes));
     }
-    core->send_data(session.output_, length);
+    if (core->next_is_piped())
+      session.pipe_out(*core, length);
+    else
+      core->send_data(session.output_, length);
     return 0;
   }
 
   static ssize_t read_length(nghttp2_session* raw, std::uint8_t /*type*/, std::int32_t id,
                              std::int32_t connection_window, std::int32_t stream_window, std::uint32_t peer_max_frame,
                              void* user_data) noexcept {
-    const Session& session = session_of(user_data);
     const StreamCore* core = core_of(raw, id);
-    // A frame blocks every other stream while it is written: large ones only where few streams share the connection.
-    const std::size_t streams = session.open_streams_;
-    const std::size_t large = streams <= 2 ? 262144 : (streams <= 8 ? 65536 : 16384);
-    std::size_t most = std::min<std::size_t>(large, peer_max_frame);
+    std::size_t most = std::min<std::size_t>(session_of(user_data).frame_bytes(), peer_max_frame);
     // nghttp2 makes room for what is answered here, though nothing is copied: no more than there is.
     if (core != nullptr) most = std::min(most, std::max<std::size_t>(core->queued_bytes(), 1));
     most = std::min({most, static_cast<std::size_t>(std::max(connection_window, 1)),
@@ -303,7 +313,9 @@ struct Callbacks {
 namespace {
 // Not by the pointer given with the head: a connection that is being cut has streams nghttp2 knows and we do not.
 ssize_t read_data(nghttp2_session* raw, std::int32_t id, std::uint8_t* /*buffer*/, std::size_t length,
-                  std::uint32_t* flags, nghttp2_data_source* /*source*/, void* /*user_data*/) {
+                  std::uint32_t* flags, nghttp2_data_source* /*source*/, void* user_data) {
+  // A payload of the stream may be half out of its pipe: nothing is asked for before it has left.
+  if (session_of(user_data).pipes_a_payload()) return NGHTTP2_ERR_PAUSE;
   StreamCore* core = core_of(raw, id);
   return core == nullptr ? static_cast<ssize_t>(NGHTTP2_ERR_DEFERRED) : core->data_wanted(length, *flags);
 }

@@ -6,6 +6,7 @@
 
 #include "http/exchange.hpp"
 #include "http/h2_exchange.hpp"
+#include "http/h2_probe.hpp"
 
 namespace tunnel::h2 {
 namespace {
@@ -17,6 +18,9 @@ class ClientStream final : public Exchange<http::ClientExchange> {
   ClientStream(Client& client, Session& session, StreamCore& core) : Exchange(session, core), client_(client) {}
 
   Task<Result<void>> send(const http::RequestHead& head, http::Body body) override { co_return submit(head, body); }
+  Io try_write(Buffer& from, More more) override { return written(Exchange::try_write(from, more)); }
+  Io try_drain(Pipe& pipe, std::size_t max) override { return written(Exchange::try_drain(pipe, max)); }
+  bool silent_since(TimePoint since) const override;
 
   Task<Result<http::ResponseHead>> head() override {
     // A final head that came before a reset is still told; interim ones alone are of no use.
@@ -46,30 +50,32 @@ class ClientStream final : public Exchange<http::ClientExchange> {
   };
 
   Result<void> submit(const http::RequestHead& head, http::Body body);
+  Io written(Io io);
   Client& client_;
 };
 
-class Client final : public http::ClientConnection, private Session::Role {
+class Client final : public http::ClientConnection, private Session::Role, private Probe::Owner {
  public:
-  Client(const Context& context, StreamPtr stream)
+  Client(const Context& context, StreamPtr stream, const http::ClientOptions& options)
       : stream_(std::move(stream)),
-        session_(context, *stream_, *this, true),
+        session_(context, *stream_, *this,
+                 options.window_bytes > 0 ? options.window_bytes : context.limits.h2_stream_window),
+        most_streams_(options.streams > 0 ? options.streams : context.limits.h2_pool_streams),
         gone_(context.loop),
-        ping_timer_(
-            context.loop, [](void* self) noexcept { static_cast<Client*>(self)->ping_unanswered(); }, this),
+        probe_(context, *this, options.ping),
         idle_since_(context.loop.now()) {}
 
   Task<void> run() override {
     co_await session_.drive();
-    ping_timer_.disarm();
+    probe_.stop();
     while (session_.streams() > 0) co_await gone_.wait();
   }
 
   bool usable() const override { return !closing_ && session_.open() && !session_.peer_is_going_away(); }
   unsigned active() const override { return static_cast<unsigned>(session_.streams()); }
   unsigned capacity() const override {
-    const auto pool = static_cast<std::size_t>(session_.context().limits.h2_pool_streams);
-    const std::size_t most = std::min<std::size_t>(session_.peer_max_streams(), pool);
+    if (probe_.doubtful()) return 0;
+    const std::size_t most = std::min<std::size_t>(session_.peer_max_streams(), most_streams_);
     return static_cast<unsigned>(most - std::min(most, session_.open_streams()));
   }
 
@@ -87,19 +93,19 @@ class Client final : public http::ClientConnection, private Session::Role {
   void abort(Error reason) noexcept override { session_.abort(reason); }
   void observe(Observer* observer) override { observer_ = observer; }
   TimePoint idle_since() const override { return idle_since_; }
-
-  // A connection that was silent may be dead: ask it along with the request.
-  void request_submitted() {
-    const Limits& limits = session_.context().limits;
-    if (ping_timer_.armed() || session_.context().loop.now() - session_.last_received() <= limits.pool_ping_after)
-      return;
-    session_.ping();
-    ping_timer_.arm_after(limits.pool_ping_wait);
+  Health health() const override {
+    if (probe_.doubtful()) return Health::doubtful;
+    return probe_.asking() ? Health::asked : Health::well;
   }
+  Probe& probe() { return probe_; }
 
  private:
   void request_arrived(StreamCore& /*core*/) override {}
-  void frames_received() noexcept override { ping_timer_.disarm(); }
+  void frames_received() noexcept override {
+    const bool doubted = probe_.doubtful();
+    probe_.heard();
+    if (doubted) tell();
+  }
   void ping_acked() noexcept override {}
 
   void changed() noexcept override {
@@ -108,6 +114,7 @@ class Client final : public http::ClientConnection, private Session::Role {
       gone_.set();
       if (closing_ && session_.open()) session_.close();
     }
+    if (probe_.doubtful() && !session_.has_living_streams()) session_.abort(silence());
     tell();
   }
 
@@ -115,16 +122,23 @@ class Client final : public http::ClientConnection, private Session::Role {
     if (observer_ != nullptr) observer_->client_connection_changed(*this);
   }
 
-  void ping_unanswered() noexcept {
+  static Error silence() { return Error(Error::Kind::timeout, "a pooled connection does not answer"); }
+  void send_ping() noexcept override {
+    if (session_.open()) session_.ping();
+  }
+  // It may be only slow: tunnels that stand are left to the timers of TCP.
+  void no_answer() noexcept override {
+    if (!session_.open()) return;
     session_.context().counters.add(Counter::pool_ping_timeouts);
-    Error reason(Error::Kind::timeout, "a pooled connection does not answer");
-    session_.abort_unanswered(reason);
+    if (!session_.give_up_unanswered(silence())) session_.abort(silence());
+    tell();
   }
 
   StreamPtr stream_;
   Session session_;
+  std::size_t most_streams_;
   Notify gone_;
-  Timer ping_timer_;
+  Probe probe_;
   TimePoint idle_since_;
   Observer* observer_ = nullptr;
   bool closing_ = false;
@@ -139,11 +153,15 @@ Result<void> ClientStream::submit(const http::RequestHead& head, http::Body body
     fields.add(":path", head.path);
   }
   fields.add(":authority", head.authority);
-  if (!may_be_sent(head) || !fields.add_all(head.fields))
+  const bool tunnel = body.kind == http::Body::Kind::tunnel;
+  const bool may_be_tunnel = head.is_connect() || head.method == "POST";
+  if (!may_be_sent(head) || (tunnel && !may_be_tunnel) || !fields.add_all(head.fields))
     return Error(Error::Kind::protocol, "not a request HTTP/2 can carry").with(400, "http_request_error");
   if (body.kind == http::Body::Kind::length) fields.add_number("content-length", body.length);
   core().connect = head.is_connect();
+  core().asks_tunnel = tunnel;
   core().head_request = head.method == "HEAD";
+  core().repeatable = body.kind == http::Body::Kind::none && http::is_idempotent(head.method);
   const bool data = core().expect_body(body, false);
   nghttp2_data_provider provider = data_provider(core());
   const std::int32_t id = nghttp2_submit_request(session().raw(), nullptr, fields.data(), fields.size(),
@@ -156,14 +174,22 @@ Result<void> ClientStream::submit(const http::RequestHead& head, http::Body body
   }
   core().head_submitted(id);
   session().touch();
-  client_.request_submitted();
+  client_.probe().request_sent();
   return {};
 }
 
+Io ClientStream::written(Io io) {
+  if (io.bytes > 0) client_.probe().bytes_sent();
+  return io;
+}
+
+bool ClientStream::silent_since(TimePoint since) const { return client_.probe().silent_since(since); }
+
 }  // namespace
 
-std::unique_ptr<http::ClientConnection> make_client(const Context& context, StreamPtr stream) {
-  return std::make_unique<Client>(context, std::move(stream));
+std::unique_ptr<http::ClientConnection> make_client(const Context& context, StreamPtr stream,
+                                                    const http::ClientOptions& options) {
+  return std::make_unique<Client>(context, std::move(stream), options);
 }
 
 }  // namespace tunnel::h2

@@ -36,12 +36,16 @@ class Exchange : public Base, private StreamOwner {
   }
   Io try_write(Buffer& from, More /*more*/) override { return core_.write(from); }
   void on_writable(Slot& slot) override { core_.on_writable(slot); }
+  Io try_fill(Pipe& pipe, std::size_t max) override { return core_.fill(pipe, max); }
+  std::size_t drain_bytes() const override { return core_.drain_bytes(); }
+  Io try_drain(Pipe& pipe, std::size_t max) override { return core_.drain(pipe, max); }
   std::string_view protocol() const override { return "HTTP/2"; }
   const http::Fields& trailers() const override { return core_.trailers(); }
 
  protected:
   Io do_try_read(Buffer& into, std::size_t max) override { return core_.read(into, max); }
   void do_on_readable(Slot& slot) override { core_.on_readable(slot); }
+  bool do_can_fill() const override { return core_.can_fill(); }
   Session& session() const { return session_; }
   StreamCore& core() const { return core_; }
   Result<void> done(Result<void> result) {

@@ -5,9 +5,9 @@
 #include <charconv>
 #include <utility>
 
-#include "base/address.hpp"
 #include "http/policy.hpp"
 #include "http/text.hpp"
+#include "tunnel/address.hpp"
 
 namespace tunnel::h2 {
 namespace {

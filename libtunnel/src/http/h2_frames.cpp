@@ -4,10 +4,6 @@
 #include <algorithm>
 
 namespace tunnel::h2 {
-namespace {
-constexpr std::size_t kHeaderBytes = 9;
-}
-
 std::size_t FrameReader::number(std::size_t at, std::size_t bytes) const {
   std::size_t value = 0;
   for (std::size_t i = 0; i < bytes; ++i) value = value << 8 | head_[at + i];
@@ -21,7 +17,6 @@ FrameReader::Step FrameReader::step(std::string_view piece) {
     return {n, false};
   }
   std::size_t n = 0;
-  const auto wanted = [this] { return have_ >= kHeaderBytes && is_window_update() ? head_.size() : kHeaderBytes; };
   while (n < piece.size() && have_ < wanted()) {
     if (have_ == 0) seen_frame_ = false;  // the accessors mix two frames until this one is complete
     head_[have_++] = static_cast<std::uint8_t>(piece[n++]);

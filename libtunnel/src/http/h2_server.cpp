@@ -36,6 +36,11 @@ class ServerStream final : public Exchange<http::ServerExchange> {
   }
 
  private:
+  bool may_be_tunnel() const {
+    return core().connect ||
+           (core().request->method == "POST" && core().received_body.kind == http::Body::Kind::unknown);
+  }
+
   Result<void> send_final(const http::ResponseHead& head, http::Body body) {
     if (core().failed()) return core().error();
     const bool tunnel = body.kind == http::Body::Kind::tunnel;
@@ -44,7 +49,7 @@ class ServerStream final : public Exchange<http::ServerExchange> {
     fields.add_number(":status", head.status);
     const bool informative = without_body && body.kind != http::Body::Kind::length;
     if (core().final_head || head.status < 200 || head.status > 999 ||
-        (tunnel && !(core().connect && head.status / 100 == 2)) || !fields.add_all(head.fields, informative))
+        (tunnel && !(head.status / 100 == 2 && may_be_tunnel())) || !fields.add_all(head.fields, informative))
       return Error(Error::Kind::internal, "not a response HTTP/2 can carry");
     if (!head.fields.contains("date")) fields.add("date", http::current_date());
     if (body.kind == http::Body::Kind::length && head.status != 204) fields.add_number("content-length", body.length);
@@ -70,14 +75,14 @@ class ServerStream final : public Exchange<http::ServerExchange> {
 class Server final : public http::ServerConnection, private Session::Role {
  public:
   Server(const Context& context, Stream& stream, http::ExchangeHandler& handler, const http::ServerOptions& options)
-      : session_(context, stream, *this, false),
+      : session_(context, stream, *this, context.limits.h2_stream_window, &options),
         handler_(handler),
         options_(options),
         tasks_ended_(context.loop),
         idle_timer_(context.loop, [](void* self) noexcept { static_cast<Server*>(self)->idle_for_too_long(); }, this) {}
 
   Task<void> run() override {
-    idle_timer_.arm_after(options_.idle_timeout);
+    wait_idly();
     co_await session_.drive();
     idle_timer_.disarm();
     while (tasks_ > 0) co_await tasks_ended_.wait();
@@ -141,7 +146,7 @@ class Server final : public http::ServerConnection, private Session::Role {
     if (draining_)
       session_.close();
     else if (!idle_timer_.armed())
-      idle_timer_.arm_after(options_.idle_timeout);
+      wait_idly();
   }
 
   void frames_received() noexcept override {}
@@ -152,6 +157,10 @@ class Server final : public http::ServerConnection, private Session::Role {
     nghttp2_submit_goaway(session_.raw(), NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_.raw()),
                           kNoError, nullptr, 0);
     session_.touch();
+  }
+
+  void wait_idly() noexcept {
+    if (options_.idle_timeout > Duration::zero()) idle_timer_.arm_after(options_.idle_timeout);
   }
 
   void idle_for_too_long() noexcept {

@@ -8,7 +8,6 @@
 namespace tunnel::h2 {
 namespace {
 
-constexpr std::size_t kReadBytes = 262144;
 constexpr std::size_t kTurnBytes = 262144;
 // Frames pulled from nghttp2 while the transport takes none; small ones, or the mark would have stopped it.
 constexpr std::size_t kPendingFrames = 5000;
@@ -16,13 +15,17 @@ constexpr std::uint32_t kUnlimitedStreams = 0x7fffffff;
 
 }  // namespace
 
-Session::Session(const Context& context, Stream& transport, Role& role, bool client)
+Session::Session(const Context& context, Stream& transport, Role& role, std::uint32_t largest_window,
+                 const http::ServerOptions* server)
     : context_(context),
       transport_(transport),
       role_(role),
-      client_(client),
+      client_(server == nullptr),
+      largest_window_(static_cast<std::int32_t>(largest_window)),
+      most_streams_(server != nullptr && server->streams > 0 ? server->streams : context.limits.h2_server_streams),
+      refuses_over_memory_(server != nullptr && server->refuses_over_memory),
       guard_(context),
-      frames_(client ? 0 : NGHTTP2_CLIENT_MAGIC_LEN),
+      frames_(client_ ? 0 : NGHTTP2_CLIENT_MAGIC_LEN),
       dirty_(context.loop),
       settings_timer_(
           context.loop, [](void* self) noexcept { static_cast<Session*>(self)->settings_timer_fired(); }, this),
@@ -35,7 +38,7 @@ Session::Session(const Context& context, Stream& transport, Role& role, bool cli
       orphan_timer_(
           context.loop, [](void* self) noexcept { static_cast<Session*>(self)->check_orphans(); }, this),
       last_received_(context.loop.now()) {
-  nghttp2_ = make_nghttp2(*this, client);
+  nghttp2_ = make_nghttp2(*this, client_);
 }
 
 Session::~Session() { nghttp2_session_del(nghttp2_); }
@@ -74,7 +77,15 @@ Task<void> Session::drive() {
 Task<void> Session::read_loop() {
   std::size_t turn_bytes = 0;
   for (;;) {
-    const Io io = transport_.try_read(input_, kReadBytes);
+    if (const std::size_t spliced = splice_in(); spliced > 0) {
+      turn_bytes += spliced;
+      if (turn_bytes >= kTurnBytes) {
+        turn_bytes = 0;
+        co_await yield(context_.loop);
+      }
+      continue;
+    }
+    const Io io = transport_.try_read(input_, most_to_read());
     if (io.state == Io::State::would_block) {
       turn_bytes = 0;
       co_await Readable(transport_);
@@ -90,6 +101,7 @@ Task<void> Session::read_loop() {
     }
     if (phase_ == Phase::open) {
       last_received_ = context_.loop.now();
+      heard_ = true;
       feed();
     } else {
       dropped_ += input_.size();
@@ -110,7 +122,11 @@ void Session::feed() {
   while (!input_.empty() && phase_ == Phase::open) {
     std::string_view piece = input_.front();
     const FrameReader::Step step = frames_.step(piece);
-    if (step.new_frame && !judge_frame()) break;
+    if (step.new_frame) {
+      if (!judge_frame()) break;
+      aligned_ = is_for_a_pipe();
+      spliced_ = false;
+    }
     piece = piece.substr(0, step.bytes);
     piece_ = piece.data();
     eaten_ = 0;
@@ -125,6 +141,11 @@ void Session::feed() {
     input_.consume(static_cast<std::size_t>(n) - eaten_);
     act();
   }
+  fed();
+}
+
+// nghttp2 has seen all there was.
+void Session::fed() {
   if (phase_ != Phase::open) return;
   const std::size_t waiting = nghttp2_session_get_outbound_queue_size(nghttp2_);
   verdict(guard_.outbound(pending_.control() + waiting, pending_.frames() + waiting));
@@ -215,8 +236,8 @@ Task<void> Session::write_loop() {
     co_await yield(context_.loop);
     for (;;) {
       pull();
-      if (phase_ == Phase::over || output_.empty()) break;
-      const Io io = transport_.try_write(output_, More::no);
+      if (phase_ == Phase::over || !has_output()) break;
+      const Io io = write_some();
       if (io.state == Io::State::failed) {
         transport_failed(transport_.error());
         break;
@@ -226,8 +247,9 @@ Task<void> Session::write_loop() {
         co_await Writable(transport_);
         continue;
       }
-      written_ += io.bytes;
       stall_timer_.disarm();
+      if (close_timer_.armed() && !error_)
+        close_timer_.arm_after(context_.limits.linger_time);  // counts from the last byte
       pending_.written(written_, queued());
       if (flush_waits_ > 0)
         for (StreamCore& core : streams_) core.check_flushed();
@@ -248,7 +270,8 @@ Task<void> Session::write_loop() {
 }
 
 void Session::pull() {
-  while (phase_ != Phase::over && output_.size() < kOutputMark && pending_.frames() < kPendingFrames) {
+  while (phase_ != Phase::over && piped_left_ == 0 && output_.size() < kOutputMark &&
+         pending_.frames() < kPendingFrames) {
     const std::uint8_t* data = nullptr;
     inside_ = true;
     const ssize_t n = nghttp2_session_mem_send(nghttp2_, &data);
@@ -262,7 +285,7 @@ void Session::pull() {
     if (!settings_sent_ && frame.size() > 9 && frame[3] == NGHTTP2_SETTINGS)
       append_settings(frame);
     else
-      output_.append(frame);
+      (piped_left_ > 0 ? behind_ : output_).append(frame);
   }
   if (std::exchange(changed_, false)) role_.changed();
   if (verdict_ != Guard::Verdict::fine && phase_ == Phase::open) act();
@@ -274,7 +297,7 @@ void Session::append_settings(std::string_view frame) {
   std::string bytes(frame);
   for (std::size_t at = 9; !client_ && at + 6 <= bytes.size(); at += 6) {
     if (bytes[at] != 0 || bytes[at + 1] != NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) continue;
-    const auto streams = static_cast<std::uint32_t>(context_.limits.h2_server_streams);
+    const auto streams = static_cast<std::uint32_t>(most_streams_);
     for (unsigned i = 0; i < 4; ++i) bytes[at + 2 + i] = static_cast<char>(streams >> (24 - 8 * i));
   }
   output_.append(bytes);

@@ -17,10 +17,12 @@
 #include <vector>
 
 #include "base/context.hpp"
+#include "http/exchange.hpp"
 #include "http/h2_frames.hpp"
 #include "http/h2_guard.hpp"
 #include "http/h2_stream.hpp"
-#include "stream/stream.hpp"
+#include "stream/pipe.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::h2 {
 
@@ -28,6 +30,8 @@ class Session {
  public:
   // Of output held; beyond it nghttp2 is not asked for more.
   static constexpr std::size_t kOutputMark = 262144;
+  // A DATA frame of ours or the peer's.
+  static constexpr std::size_t kLargestFrameBytes = 1048576;
 
   // What server and client do differently. Called between reads and writes, never from inside nghttp2.
   class Role {
@@ -41,16 +45,20 @@ class Session {
     ~Role() = default;
   };
 
-  Session(const Context& context, Stream& transport, Role& role, bool client);
+  // A stream's window grows to at most `largest_window`. `server`: of a server, its options.
+  Session(const Context& context, Stream& transport, Role& role, std::uint32_t largest_window,
+          const http::ServerOptions* server = nullptr);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
 
   Task<void> drive();
   void abort(const Error& reason) noexcept;
-  // The peer does not answer: tunnels that were asked for and not answered may be asked for elsewhere; the rest is
-  // lost.
-  void abort_unanswered(const Error& reason) noexcept;
+  // The peer does not answer: fails what may be asked for elsewhere, as safe to repeat. That is a tunnel that was not
+  // answered yet, and a request safe to repeat of which the peer has given no sign. False if no other stream is left.
+  bool give_up_unanswered(const Error& reason) noexcept;
+  // A stream that has not failed.
+  bool has_living_streams() const noexcept;
   // Ends in order: GOAWAY with the last stream seen, no waiting for streams.
   void close() noexcept;
   // The first and the second GOAWAY of a graceful end, and a PING to tell when the first has been read.
@@ -67,6 +75,7 @@ class Session {
   std::size_t streams() const { return streams_.size(); }
   std::size_t open_streams() const { return open_streams_; }
   std::uint32_t peer_max_streams() const;
+  std::int32_t largest_window() const { return largest_window_; }
   TimePoint last_received() const { return last_received_; }
   bool receives_a_head() const { return frames_.inside_head(); }
 
@@ -82,8 +91,14 @@ class Session {
   void watch_orphan(TimePoint deadline) noexcept;
   void note_reset() noexcept { resets_noted_ = true; }
   void flush_waits(int change) noexcept { flush_waits_ += change; }
-  std::uint64_t queued() const { return written_ + output_.size(); }  // bytes of output so far
+  // Bytes of output so far, and those of them that have left.
+  std::uint64_t queued() const { return written_ + output_.size() + piped_left_ + behind_.size(); }
   std::uint64_t written() const { return written_; }
+  // Whether bytes of tunnels pass the transport through pipes, and how many it likes in one: it is a socket, and the
+  // peer takes frames worth it, in no time; 0: none.
+  bool may_splice_in() const { return transport_.can_fill(); }
+  std::size_t pipe_frame_bytes() const;
+  bool pipes_a_payload() const { return piped_left_ > 0; }
 
  private:
   friend struct Callbacks;
@@ -93,6 +108,13 @@ class Session {
   Task<void> read_loop();
   Task<void> write_loop();
   void feed();
+  void fed();
+  std::size_t splice_in();
+  std::size_t splice_into(StreamCore& core, bool fresh);
+  void feed_piped(StreamCore& core, std::size_t bytes);
+  bool is_for_a_pipe() const noexcept;
+  std::size_t most_to_read() const;
+  std::size_t frame_bytes() const;
   bool judge_frame() noexcept;
   void act();
   void start_requests();
@@ -108,11 +130,18 @@ class Session {
     if (verdict_ == Guard::Verdict::fine) verdict_ = verdict;
   }
   void pull();
+  bool has_output() const { return !output_.empty() || piped_left_ > 0; }
+  Io write_some();
+  void pipe_out(StreamCore& core, std::size_t bytes) noexcept;
+  void frame_piped() noexcept;
   void append_settings(std::string_view frame);
   void begin_close(const Error& reason) noexcept;
   void transport_failed(const Error& reason) noexcept;
   void end_if_done() noexcept;
   void kill_streams(const Error& reason) noexcept;
+  // The connection seems to have been dead already when the request, which may be made again, was put on it: it had
+  // answered before, and has not since.
+  bool met_silence(const StreamCore& core) const noexcept;
   void tell_resets() noexcept;
   void check_orphans() noexcept;
   void close_timer_fired() noexcept;
@@ -124,6 +153,9 @@ class Session {
   Stream& transport_;
   Role& role_;
   const bool client_;
+  const std::int32_t largest_window_;
+  const std::size_t most_streams_;  // a client may have open
+  const bool refuses_over_memory_;
   nghttp2_session* nghttp2_ = nullptr;
   Guard guard_;
   FrameReader frames_;
@@ -132,7 +164,19 @@ class Session {
   Buffer input_;
   const char* piece_ = nullptr;  // the part of input_ nghttp2 reads, and how much of it is consumed already
   std::size_t eaten_ = 0;
+  std::size_t piped_ = 0;  // bytes in a pipe that nghttp2 is being told of
+  bool spliced_ = false;   // a part of the frame's payload came through a pipe
+  bool aligned_ = false;   // the last frame could have come through a pipe: reads end where frames do
+  // Output leaves in this order: bytes that are here, piped_left_ of what is in a stream's pipe (a DATA frame whose
+  // header is in output_), what nghttp2 said behind it.
   Buffer output_;
+  Pipe piping_;
+  StreamCore* piping_core_ = nullptr;  // gets back what is left of the pipe; nullptr: it is gone
+  std::size_t piped_left_ = 0;
+  TimePoint pipe_frame_began_{};
+  TimePoint no_pipes_before_{};
+  std::size_t pipe_frame_most_ = 262144;
+  Buffer behind_;
   std::uint64_t written_ = 0;
   PendingFrames pending_;
   std::size_t open_streams_ = 0;  // nghttp2 has not closed
@@ -161,8 +205,8 @@ class Session {
   std::int32_t forgotten_id_ = 0;   // the highest that fell out of the ring
   std::int32_t peer_reset_id_ = 0;  // the last stream the peer reset
   bool goaway_received_ = false;
+  bool heard_ = false;
   bool ping_acked_ = false;
-  bool settings_received_ = false;
   bool changed_ = false;
   bool resets_noted_ = false;
   bool settings_sent_ = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How an HTTP/2 connection ends, and the timers that end it.
+#include <algorithm>
 #include <utility>
 
 #include "http/h2_session.hpp"
@@ -43,12 +44,24 @@ void Session::ping() noexcept {
 
 void Session::abort(const Error& reason) noexcept { transport_failed(reason); }
 
-void Session::abort_unanswered(const Error& reason) noexcept {
+bool Session::give_up_unanswered(const Error& reason) noexcept {
   Error safe = reason;
   safe.retry_safe = true;
-  for (StreamCore& core : streams_)
-    if (core.connect && !core.final_head) core.fail(safe);
-  transport_failed(reason);
+  for (StreamCore& core : streams_) {
+    if (core.failed() || core.final_head) continue;
+    if (core.asks_tunnel || met_silence(core)) core.reject(safe, kCancel);
+  }
+  tell_resets();
+  touch();
+  return has_living_streams();
+}
+
+bool Session::met_silence(const StreamCore& core) const noexcept {
+  return heard_ && (core.asks_tunnel || core.repeatable) && core.last_progress() >= last_received_;
+}
+
+bool Session::has_living_streams() const noexcept {
+  return std::any_of(streams_.begin(), streams_.end(), [](const StreamCore& core) { return !core.failed(); });
 }
 
 void Session::transport_failed(const Error& reason) noexcept {
@@ -57,6 +70,7 @@ void Session::transport_failed(const Error& reason) noexcept {
   if (!error_) error_ = reason ? reason : Error(Error::Kind::closed);
   stall_timer_.disarm();
   close_timer_.disarm();
+  piping_.close();
   transport_.abort(error_);
   kill_streams(error_);
   role_.changed();
@@ -65,7 +79,7 @@ void Session::transport_failed(const Error& reason) noexcept {
 
 // Both sides have said GOAWAY, or one has and no stream is left, or nghttp2 found the peer at fault and told it so.
 void Session::end_if_done() noexcept {
-  if (phase_ != Phase::open || !output_.empty()) return;
+  if (phase_ != Phase::open || has_output()) return;
   if (nghttp2_session_want_read(nghttp2_) != 0 || nghttp2_session_want_write(nghttp2_) != 0) return;
   Error reason;
   if (fault_ != kNoError) {
@@ -80,7 +94,7 @@ void Session::kill_streams(const Error& reason) noexcept {
     StreamCore& core = *next++;
     if (core.is_closed()) continue;
     Error why = reason;
-    why.retry_safe = client_ && core.head_position() >= written_ && !core.final_head;
+    why.retry_safe = client_ && !core.final_head && (core.head_position() >= written_ || met_silence(core));
     core.fail(why);
     core.closed(kNoError);
     --open_streams_;

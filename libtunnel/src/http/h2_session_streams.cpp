@@ -7,11 +7,6 @@
 #include "http/h2_session.hpp"
 
 namespace tunnel::h2 {
-namespace {
-
-constexpr std::uint32_t kMaxFrameBytes = 262144;
-
-}  // namespace
 
 StreamCore& Session::add_stream() {
   streams_.emplace_back(*this, client_);
@@ -27,6 +22,7 @@ void Session::erase(StreamCore& core) noexcept {
   if (!core.is_closed()) --open_streams_;
   // A closed one too: nghttp2 closes a stream whose request could not leave once more after it told us so.
   if (core.id() != 0) nghttp2_session_set_stream_user_data(nghttp2_, core.id(), nullptr);
+  if (piping_core_ == &core) piping_core_ = nullptr;
   streams_.erase(core.self);
   if (inside_)
     changed_ = true;
@@ -50,7 +46,7 @@ void Session::set_stream_window(std::int32_t id, std::int32_t bytes) noexcept {
   if (!std::exchange(large_frames_, true)) {
     // Bytes in bulk: larger frames from now on. Not from the start, so that heads come in frames of 16 KiB and one that
     // is too large costs its stream only.
-    const nghttp2_settings_entry entry{NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kMaxFrameBytes};
+    const nghttp2_settings_entry entry{NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kLargestFrameBytes};
     nghttp2_submit_settings(nghttp2_, NGHTTP2_FLAG_NONE, &entry, 1);
   }
   touch();

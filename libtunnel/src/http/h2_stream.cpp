@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "base/memory.hpp"
 #include "http/h2_session.hpp"
 
 namespace tunnel::h2 {
@@ -15,32 +16,6 @@ constexpr Duration kQuickWindow = std::chrono::seconds(1);
 
 }  // namespace
 
-struct StreamCore::FlushWait {
-  FlushWait(StreamCore& owner, TimePoint when)
-      : core(owner),
-        timer(
-            owner.session_.context().loop, [](void* self) noexcept { static_cast<FlushWait*>(self)->finish(); }, this),
-        deadline(when) {}
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> caller) {
-    slot.handle = caller;
-    core.flushing_ = this;
-    core.session_.flush_waits(1);
-    timer.arm(deadline);
-  }
-  void await_resume() const noexcept {}
-  void finish() noexcept {
-    core.flushing_ = nullptr;
-    core.session_.flush_waits(-1);
-    timer.disarm();
-    core.session_.context().loop.post(slot);
-  }
-  StreamCore& core;
-  Slot slot;
-  Timer timer;
-  TimePoint deadline;
-};
-
 StreamCore::StreamCore(Session& session, bool client)
     : session_(session),
       last_progress_(session.context().loop.now()),
@@ -49,6 +24,7 @@ StreamCore::StreamCore(Session& session, bool client)
       client_(client) {}
 
 StreamCore::~StreamCore() {
+  memory::take_back(static_cast<std::uint64_t>(window_) - session_.context().limits.h2_stream_window_start);
   assert(read_slot_ == nullptr && write_slot_ == nullptr && flushing_ == nullptr && head_slot == nullptr);
 }
 
@@ -80,6 +56,14 @@ Io StreamCore::read(Buffer& into, std::size_t max) {
     credit(n);
     return {Io::State::done, n};
   }
+  if (!in_pieces_.empty()) {
+    Pipe& pipe = in_pieces_.front().pipe;
+    const std::size_t n = pipe.take(into, max);
+    reader_takes_pipes_ = false;  // or it would not have to be copied
+    if (pipe.empty()) front_pipe_is_empty();
+    credit(n);
+    return {Io::State::done, n};
+  }
   if (read_ == ReadSide::reset) return {Io::State::failed, 0};
   if (!end_received_) return {Io::State::would_block, 0};
   if (read_ == ReadSide::open) {
@@ -90,7 +74,7 @@ Io StreamCore::read(Buffer& into, std::size_t max) {
 }
 
 void StreamCore::on_readable(Slot& slot) {
-  if (aborted_ || !in_.empty() || read_ != ReadSide::open || end_received_)
+  if (aborted_ || holds_input() || read_ != ReadSide::open || end_received_)
     session_.context().loop.post(slot);
   else
     read_slot_ = &slot;
@@ -104,13 +88,18 @@ void StreamCore::credit(std::size_t bytes) {
   window_credited_ += bytes;
   if (window_credited_ < static_cast<std::size_t>(window_)) return;
   const TimePoint now = session_.context().loop.now();
-  const auto most = static_cast<std::int32_t>(session_.context().limits.h2_stream_window);
-  if (now - window_since_ < kQuickWindow && window_ < most) {
-    window_ = window_ > most / 2 ? most : window_ * 2;
-    session_.set_stream_window(id_, window_);
-  }
+  const std::int32_t most = session_.largest_window();
+  if (now - window_since_ < kQuickWindow && window_ < most) grow_window(window_ > most / 2 ? most : window_ * 2);
   window_credited_ = 0;
   window_since_ = now;
+}
+
+void StreamCore::grow_window(std::int32_t to) {
+  const auto more = static_cast<std::uint64_t>(to - window_);
+  if (!memory::allows(session_.context().limits, more)) return;
+  memory::promise(more);
+  window_ = to;
+  session_.set_stream_window(id_, window_);
 }
 
 bool StreamCore::expect_body(http::Body body, bool discard) {
@@ -129,7 +118,7 @@ bool StreamCore::expect_body(http::Body body, bool discard) {
 void StreamCore::head_submitted(std::int32_t id) {
   id_ = id;
   submitted_ = true;
-  if (client_ && connect) data_may_leave_ = false;
+  if (asks_tunnel) data_may_leave_ = false;
 }
 
 void StreamCore::open_tunnel() {
@@ -148,12 +137,14 @@ void StreamCore::refuse_tunnel() noexcept {
   if (std::exchange(deferred_, false)) session_.resume(id_);
 }
 
+Io StreamCore::write_failed() {
+  if (!error_) error_ = Error(Error::Kind::closed, "write after the end");
+  sync();
+  return {Io::State::failed, 0};
+}
+
 Io StreamCore::write(Buffer& from) {
-  if (write_ != WriteSide::open) {
-    if (!error_) error_ = Error(Error::Kind::closed, "write after the end");
-    sync();
-    return {Io::State::failed, 0};
-  }
+  if (write_ != WriteSide::open) return write_failed();
   if (from.empty()) return {Io::State::done, 0};
   assert(submitted_ && "bytes before a head");
   std::size_t n = from.size();
@@ -200,7 +191,7 @@ Result<void> StreamCore::finish(const http::Fields* trailers) {
 }
 
 bool StreamCore::flushed() const {
-  return out_.empty() && (!out_end_ || end_sent_) && session_.written() >= sent_position_;
+  return out_.empty() && out_pipe_.empty() && (!out_end_ || end_sent_) && session_.written() >= sent_position_;
 }
 
 void StreamCore::check_flushed() noexcept {
@@ -213,8 +204,10 @@ Task<Result<void>> StreamCore::flush(TimePoint deadline) {
     if (flushed()) co_return Result<void>();
     if (session_.context().loop.now() >= deadline)
       co_return Error(Error::Kind::timeout, "bytes could not be flushed in time");
-    FlushWait wait(*this, deadline);
+    FlushWait wait(session_.context().loop, flushing_, deadline);
+    session_.flush_waits(1);
     co_await wait;
+    session_.flush_waits(-1);
   }
 }
 
@@ -222,8 +215,8 @@ void StreamCore::abort(const Error& reason) noexcept {
   if (aborted_) return;
   aborted_ = true;
   if (!error_) error_ = reason;
-  in_.clear();
-  out_.clear();
+  drop_input();
+  drop_output();
   read_ = ReadSide::reset;
   write_ = WriteSide::refused;
   sync();
@@ -234,8 +227,7 @@ void StreamCore::abort(const Error& reason) noexcept {
 void StreamCore::disown() noexcept {
   disowned_ = true;
   owner_ = nullptr;
-  const std::size_t unread = in_.size();
-  in_.clear();
+  const std::size_t unread = drop_input();
   if (id_ == 0 || closed_) {
     session_.erase(*this);
     return;
@@ -259,7 +251,7 @@ void StreamCore::disown() noexcept {
 // for a while, which spares peers that do not expect a reset behind a good answer.
 void StreamCore::settle() noexcept {
   if (!disowned_ || !end_sent_ || end_received_ || closed_) return;
-  if (client_ || connect || refusal) {
+  if (client_ || connect || tunnel_ || refusal) {
     reset_stream(client_ ? kCancel : kNoError);
   } else if (dropped_ > session_.context().limits.linger_bytes) {
     cut_orphan();
@@ -276,7 +268,7 @@ TimePoint StreamCore::deadline() const {
 
 void StreamCore::cut_orphan() noexcept {
   if (!end_sent_) session_.context().counters.add(Counter::write_timeouts);
-  out_.clear();
+  drop_output();
   reset_stream(end_sent_ ? kNoError : kCancel);
 }
 

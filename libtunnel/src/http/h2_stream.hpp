@@ -18,7 +18,9 @@
 
 #include "http/h2_fields.hpp"
 #include "http/message.hpp"
-#include "stream/stream.hpp"
+#include "stream/flush_wait.hpp"
+#include "stream/pipe.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::h2 {
 
@@ -67,6 +69,11 @@ class StreamCore {
   void interrupt_read() noexcept { wake(read_slot_); }
   Io write(Buffer& from);
   void on_writable(Slot& slot);
+  // Through pipes, see Stream::try_fill(): the two queues of a tunnel may end in some.
+  bool can_fill() const;
+  Io fill(Pipe& pipe, std::size_t max);
+  std::size_t drain_bytes() const;
+  Io drain(Pipe& pipe, std::size_t max);
   Result<void> finish(const http::Fields* trailers);
   Task<Result<void>> flush(TimePoint deadline);
   void abort(const Error& reason) noexcept;
@@ -90,11 +97,20 @@ class StreamCore {
   bool final_head = false;  // client: it came; server: it was submitted
   http::Body received_body;
   bool connect = false;       // a CONNECT request
+  bool asks_tunnel = false;   // client: CONNECT, or a POST that is to become one
   bool head_request = false;  // a HEAD request
+  bool repeatable = false;    // client: the same request may be made once more elsewhere
 
   // For the session. None of these resumes anybody inline.
   void set_trailers(http::Fields fields) { trailers_in_ = std::make_unique<http::Fields>(std::move(fields)); }
   void data_received(Buffer& input, std::size_t bytes);
+  // A pipe for bytes of a DATA frame that is being received, to be filled and then told of by piped(); nullptr if they
+  // are to be copied. `fresh`: not the last one.
+  Pipe* pipe_for_data(bool fresh);
+  void piped(std::size_t bytes) noexcept;
+  bool takes_pipes() const { return reader_takes_pipes_ && tunnel_ && !disowned_ && !failed() && !end_received_; }
+  bool ends_in_a_pipe() const { return !in_pieces_.empty() && in_pieces_.back().behind.empty(); }
+  bool ends_in_a_short_pipe() const;  // there is room in it
   void end_received() noexcept;
   void reset_received(std::uint32_t code) noexcept;
   void closed(std::uint32_t code) noexcept;
@@ -103,6 +119,11 @@ class StreamCore {
   void head_sent(std::uint64_t position) { head_position_ = position; }
   void end_sent(std::uint64_t position) noexcept;
   ssize_t data_wanted(std::size_t most, std::uint32_t& flags);
+  // Whether the next bytes to send are in a pipe; if so the session takes it and gives back what it did not send.
+  bool next_is_piped() const { return out_.empty() && !out_pipe_.empty(); }
+  void send_pipe(Pipe& into, std::size_t bytes) noexcept;
+  void give_back(Pipe& pipe) noexcept;
+  void frame_leaves() noexcept;  // some bytes of it have
   bool send_data(Buffer& output, std::size_t bytes);
   void check_flushed() noexcept;
   void cut_orphan() noexcept;  // past its deadline
@@ -114,8 +135,9 @@ class StreamCore {
   bool is_closed() const { return closed_; }
   bool reset_by_us() const { return reset_by_us_; }
   TimePoint deadline() const;  // of an orphan, without progress
+  TimePoint last_progress() const { return last_progress_; }
   std::uint64_t head_position() const { return head_position_; }
-  std::size_t queued_bytes() const { return out_.size(); }
+  std::size_t queued_bytes() const { return out_.empty() ? out_pipe_.size() : out_.size(); }  // for the next frame
   void tell_reset() noexcept;
   std::unique_ptr<ReceivedHead> receiving;       // between on_begin_headers and the end of the block
   std::unique_ptr<http::RequestHead> request;    // server
@@ -123,18 +145,24 @@ class StreamCore {
   std::list<StreamCore>::iterator self;
 
  private:
-  struct FlushWait;
   void wake(Slot*& slot) noexcept;
   void wake_all() noexcept;
   void wake_flush() noexcept;
   void settle() noexcept;
   void sync() noexcept;
   void credit(std::size_t bytes);
+  void grow_window(std::int32_t to);
   void reset_stream(std::uint32_t code) noexcept;
   void refuse_writing(const Error& reason) noexcept;
   std::uint32_t code_for(const Error& reason) const;
   bool flushed() const;
   bool may_write() const { return write_ != WriteSide::open || discard_ || (submitted_ && !paused_); }
+  bool holds_input() const { return !in_.empty() || !in_pieces_.empty(); }
+  std::size_t drop_input() noexcept;
+  void drop_output() noexcept;
+  void front_pipe_is_empty() noexcept;
+  Io write_failed();
+  void sent() noexcept;
 
   Session& session_;
   StreamOwner* owner_ = nullptr;
@@ -142,7 +170,14 @@ class StreamCore {
   Slot* write_slot_ = nullptr;
   FlushWait* flushing_ = nullptr;
   Buffer in_;
+  // A pipe and what was copied behind it.
+  struct Piece {
+    Pipe pipe;
+    Buffer behind;
+  };
+  std::list<Piece> in_pieces_;  // behind in_
   Buffer out_;
+  Pipe out_pipe_;  // behind out_
   Error error_;
   std::unique_ptr<http::Fields> trailers_out_;
   std::unique_ptr<http::Fields> trailers_in_;
@@ -173,6 +208,8 @@ class StreamCore {
   bool closed_ = false;    // nghttp2 knows the stream no more
   bool disowned_ = false;  // the exchange object is gone
   bool tell_ = false;
+  bool reader_takes_pipes_ = false;
+  bool lent_ = false;  // what is left of out_pipe_ comes back from the session
 };
 
 }  // namespace tunnel::h2

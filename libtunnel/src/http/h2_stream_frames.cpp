@@ -28,10 +28,11 @@ void StreamCore::data_received(Buffer& input, std::size_t bytes) {
     if (disowned_ && end_sent_ && dropped_ > session_.context().limits.linger_bytes) cut_orphan();
     return;
   }
-  if (in_.capacity_held() < kRelinkHeld)
-    input.move_to(in_, bytes);
+  Buffer& queue = in_pieces_.empty() ? in_ : in_pieces_.back().behind;
+  if (queue.capacity_held() < kRelinkHeld)
+    input.move_to(queue, bytes);
   else
-    input.move_to_within(in_, bytes, SIZE_MAX);
+    input.move_to_within(queue, bytes, SIZE_MAX);
   wake(read_slot_);
 }
 
@@ -41,7 +42,7 @@ void StreamCore::end_received() noexcept {
 }
 
 void StreamCore::refuse_writing(const Error& reason) noexcept {
-  out_.clear();
+  drop_output();
   if (write_ == WriteSide::open) {
     if (!error_) error_ = reason;
     write_ = WriteSide::refused;
@@ -85,7 +86,7 @@ void StreamCore::fail(const Error& reason) noexcept {
   if (failed()) return;
   failed_ = true;
   const bool whole_response = client_ && !tunnel_ && end_received_;
-  out_.clear();
+  drop_output();
   if (write_ == WriteSide::open) write_ = WriteSide::refused;
   if (!error_) error_ = reason;
   if (!whole_response) {
@@ -113,13 +114,13 @@ void StreamCore::end_sent(std::uint64_t position) noexcept {
 }
 
 ssize_t StreamCore::data_wanted(std::size_t most, std::uint32_t& flags) {
-  const std::size_t n = std::min(most, out_.size());
+  const std::size_t n = std::min(most, queued_bytes());
   if (!data_may_leave_ || (n == 0 && !out_end_)) {
     deferred_ = true;
     return NGHTTP2_ERR_DEFERRED;
   }
   if (n > 0) flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-  if (out_end_ && n == out_.size()) {
+  if (out_end_ && n == out_.size() + out_pipe_.size()) {
     flags |= NGHTTP2_DATA_FLAG_EOF;
     if (trailers_out_ && session_.submit_trailers(id_, *trailers_out_)) flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
   }
@@ -129,13 +130,18 @@ ssize_t StreamCore::data_wanted(std::size_t most, std::uint32_t& flags) {
 bool StreamCore::send_data(Buffer& output, std::size_t bytes) {
   if (out_.size() < bytes) return false;  // reset while the frame waited for room
   out_.move_to(output, bytes);
+  sent();
+  return true;
+}
+
+// What was queued so far, or a part of it, is the session's.
+void StreamCore::sent() noexcept {
   sent_position_ = session_.queued();
   last_progress_ = session_.context().loop.now();
-  if (paused_ && out_.capacity_held() <= kSendMark / 2) {
+  if (paused_ && !lent_ && out_pipe_.empty() && out_.capacity_held() <= kSendMark / 2) {
     paused_ = false;
     wake(write_slot_);
   }
-  return true;
 }
 
 }  // namespace tunnel::h2

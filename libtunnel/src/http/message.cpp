@@ -113,4 +113,9 @@ void remove_hop_by_hop(Fields& fields) {
   if (wants_trailers) fields.add("te", "trailers");
 }
 
+bool is_idempotent(std::string_view method) {
+  constexpr std::array<std::string_view, 6> kMethods{"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+  return std::find(kMethods.begin(), kMethods.end(), method) != kMethods.end();
+}
+
 }  // namespace tunnel::http

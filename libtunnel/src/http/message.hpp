@@ -77,6 +77,8 @@ struct Body {
 };
 
 std::string_view reason_phrase(std::uint16_t status);
+// Asking twice is like asking once (RFC 9110 section 9.2.2), and a proxy may.
+bool is_idempotent(std::string_view method);
 
 // Removes the fields that concern one connection only: Connection and what it names, Keep-Alive, Proxy-Connection, TE
 // (except "trailers"), Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization (RFC 9110 section 7.6.1).

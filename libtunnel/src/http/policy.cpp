@@ -5,8 +5,8 @@
 #include <cstring>
 #include <optional>
 
-#include "base/address.hpp"
 #include "http/text.hpp"
+#include "tunnel/address.hpp"
 
 namespace tunnel::http {
 namespace {

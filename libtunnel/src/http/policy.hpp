@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The strict judgement of HTTP/1.1 heads (RFC 9110, 9112, 9931; the table is rules.md 1.1 and 1.2). Beast parses; what
-// it lets through and must not pass stands here: a lint of the raw head that needs no grammar, then a judgement of the
-// fields Beast found. Pure functions of bytes: no stream, no loop. The checks of names, values, hosts and targets also
-// guard what we send.
+// The strict judgement of HTTP/1.1 heads (RFC 9110, 9112, 9931; the table is test/RULES.md 1.1, 1.2). Beast parses;
+// what it lets through and must not pass stands here: a lint of the raw head that needs no grammar, then a judgement of
+// the fields Beast found. Pure functions of bytes: no stream, no loop. The checks of names, values, hosts and targets
+// also guard what we send.
 #pragma once
 #include <cstddef>
 #include <cstdint>

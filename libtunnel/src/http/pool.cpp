@@ -2,201 +2,166 @@
 #include "http/pool.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+
+#include "http/pool_parts.hpp"
 
 namespace tunnel::http {
 
-struct Pool::Entry final : ClientConnection::Observer {
-  Entry(Pool& of, std::unique_ptr<ClientConnection> with, std::string at)
-      : pool(of),
-        connection(std::move(with)),
-        address(std::move(at)),
-        gauge(of.context_.counters, Gauge::pool_connections) {
-    connection->observe(this);
-  }
-  void client_connection_changed(ClientConnection&) noexcept override { pool.changed(*this); }
-  bool takes_more() const { return !ended && connection->usable() && connection->capacity() > 0; }
+Pool::Waiting::~Waiting() {
+  if (dial == nullptr) return;
+  dial->owner = nullptr;
+  if (dial->has_timed_out) Dial::is_late(dial);
+}
 
-  Pool& pool;
-  std::unique_ptr<ClientConnection> connection;
-  std::string address;
-  GaugeGuard gauge;
-  std::list<Entry>::iterator self;
-  std::uint64_t number = 0;  // in the order they were made, from 1
-  unsigned leases = 0;       // as counted in the gauge
-  bool ended = false;        // run() has returned
-  bool free = false;         // in free_
-  bool reaping = false;      // in to_reap_
-};
-
-// An acquire() that waits for somebody else's dialling.
-struct Pool::Waiting {
-  explicit Waiting(Loop& loop) : news(loop) {}
-  Notify news;
-  Error error;
-};
-
-Pool::Pool(const Context& context, Dialer& dialer, plan::Http protocol)
+Pool::Pool(const Context& context, Dialer& dialer, const plan::Cluster& cluster, PoolStats& stats)
     : context_(context),
       dialer_(dialer),
-      protocol_(protocol),
-      reap_(*this),
-      idle_timer_(context.loop, [](void* self) noexcept { static_cast<Pool*>(self)->close_idle(); }, this) {}
+      cluster_(cluster),
+      stats_(stats),
+      work_(*this),
+      idle_timer_(
+          context.loop, [](void* self) noexcept { static_cast<Pool*>(self)->close_idle(); }, this),
+      work_timer_(context.loop, [](void* self) noexcept { static_cast<Pool*>(self)->work(); }, this) {}
 
 Pool::~Pool() = default;
 
-Task<Result<Pool::Acquired>> Pool::acquire(ConnectRequest& request, std::uint64_t newer_than) {
-  for (;;) {
-    if (request.cancel.cancelled()) co_return request.cancel.reason();
-    if (Entry* entry = find_free(newer_than)) co_return open(*entry);
-    // What is being dialled is new to everybody: many who lost one connection share the next.
-    if (protocol_ == plan::Http::h2 && dialling_ > 0) {
-      context_.counters.add(Counter::pool_queued);
-      Waiting waiting(context_.loop);
-      waiting_.push_back(&waiting);
-      {
-        const Cancel::Hook hook(
-            request.cancel, [](void* self) noexcept { static_cast<Waiting*>(self)->news.set(); }, &waiting);
-        co_await waiting.news.wait();
-      }
-      std::erase(waiting_, &waiting);
-      if (waiting.error) co_return waiting.error;
-      continue;
-    }
-    Task<Result<Entry*>> dialling = dial(request);
-    Result<Entry*> entry = co_await dialling;
-    if (!entry.ok()) co_return entry.error();
-    if ((*entry)->takes_more()) co_return open(**entry);
-    Error gone(Error::Kind::closed, "the connection was closed as soon as it stood");
-    gone.retry_safe = true;
-    co_return gone.on(Error::Side::upstream);
-  }
+void Pool::start() {
+  started_ = true;
+  work();
 }
 
-Pool::Entry* Pool::find_free(std::uint64_t newer_than) {
+Duration Pool::idle_time() const {
+  const plan::Milliseconds own = cluster_.pool.idle;
+  return own > plan::Milliseconds::zero() ? own : context_.limits.pool_idle;
+}
+
+std::size_t Pool::streams() const {
+  if (!is_h2()) return 1;
+  return cluster_.pool.streams > 0 ? cluster_.pool.streams : context_.limits.h2_pool_streams;
+}
+
+// --- Exchanges
+
+Task<Result<Pool::Acquired>> Pool::acquire(ConnectRequest& request, std::uint64_t newer_than) {
+  if (request.cancel.cancelled()) co_return request.cancel.reason();
+  Waiting waiting(context_.loop, request, newer_than);
+  if (spreads()) waiting.may_share_at = context_.loop.now() + kSharePatience;
+  if (waiting_.empty())
+    if (Entry* entry = pick(waiting)) co_return open(*entry);
+  if (free_.empty() && live_ > 0 && (is_h2() || !may_grow())) context_.counters.add(Counter::pool_full);
+  const std::size_t dialled = dials_.size() + made_;
+  waiting_.push_back(&waiting);
+  work();
+  if (!waiting.done() && dials_.size() + made_ == dialled) context_.counters.add(Counter::pool_queued);
+  {
+    const Cancel::Hook hook(
+        request.cancel, [](void* self) noexcept { static_cast<Waiting*>(self)->news.set(); }, &waiting);
+    while (!waiting.done() && !request.cancel.cancelled()) co_await waiting.news.wait();
+  }
+  if (waiting.acquired) co_return std::move(*waiting.acquired);
+  waiting_.remove(&waiting);  // also if it failed: nobody finds it there once this frame is gone
+  if (waiting.error) co_return waiting.error;
+  const Error& reason = request.cancel.reason();
+  const bool timed_out = reason.kind == Error::Kind::timeout;
+  if (timed_out && dials_.empty() && !may_grow())
+    co_return Error(Error::Kind::limit, "all " + std::to_string(cluster_.pool.connections) + " connections to " +
+                                            cluster_.name + " are in use (conns=)");
+  if (timed_out && waiting.dial != nullptr) {
+    // Who is nearer to the cause knows better what took so long.
+    waiting.dial->given_up.cancel(reason);
+    while (waiting.dial != nullptr) co_await waiting.news.wait();
+  }
+  drop_unwanted_dials(reason);
+  co_return waiting.error ? waiting.error : reason;
+}
+
+bool Pool::may_grow() const {
+  return cluster_.pool.connections == 0 || live_ + dials_.size() < cluster_.pool.connections;
+}
+
+// The least loaded connection, those that are being asked whether they live last.
+Pool::Entry* Pool::pick(const Waiting& waiting) {
+  // When no newer connection can come, any will do: what is dead does not count among them.
+  const std::uint64_t newer_than = may_grow() || !dials_.empty() ? waiting.newer_than : 0;
+  const auto load = [](const Entry& entry) {
+    const bool asked = entry.connection->health() != ClientConnection::Health::well;
+    return std::pair(asked, entry.connection->active());
+  };
   Entry* best = nullptr;
-  // Over HTTP/1.1 every free connection is as good as the other, and there may be many.
   for (Entry& entry : free_) {
     if (entry.number <= newer_than || !entry.takes_more()) continue;
-    if (best == nullptr || entry.connection->active() < best->connection->active()) best = &entry;
-    if (protocol_ == plan::Http::h1) break;
+    if (best == nullptr || load(entry) < load(*best)) best = &entry;
+    // Over HTTP/1.1 every free connection is as good as the other, and there may be many.
+    if (!is_h2()) break;
   }
-  const auto full = [](const Entry& entry) { return !entry.ended && entry.connection->usable(); };
-  if (best == nullptr && protocol_ == plan::Http::h2 && std::any_of(rest_.begin(), rest_.end(), full))
-    context_.counters.add(Counter::pool_full);
+  const bool shared = best != nullptr && best->connection->active() > 0;
+  const bool another_may_come = spreads() && (may_grow() || !dials_.empty());
+  if (shared && another_may_come && context_.loop.now() < waiting.may_share_at) return nullptr;
   return best;
 }
 
 Pool::Acquired Pool::open(Entry& entry) {
-  Acquired acquired{entry.connection->open(), entry.address, made_};
+  entry.used = true;
+  Acquired acquired{entry.connection->open(), entry.address, entry.peer, made_};
   if (closed_) entry.connection->close();  // a drain lets requests on their way use it once
   changed(entry);
   return acquired;
 }
 
-Task<Result<Pool::Entry*>> Pool::dial(ConnectRequest& request) {
-  ++dialling_;
-  Task<Result<Dialer::Dialed>> dialling = dialer_.dial(request);
-  Result<Dialer::Dialed> dialed = co_await dialling;
-  --dialling_;
-  if (!dialed.ok()) {
-    // Whoever waits for this connection fails with it, unless it only failed because its own client left.
-    const bool own = request.cancel.cancelled();
-    wake_waiting(own ? Error() : dialed.error());
-    if (empty_notify_ != nullptr) empty_notify_->set();
-    co_return dialed.error();
+// Hands out what is free, and has made what is missing. A connection that stands or fails at once is met in the loop.
+void Pool::work() noexcept {
+  if (std::exchange(working_, true)) return context_.loop.post(work_);
+  reap();
+  serve();
+  if (dials_.empty()) hold_ = false;
+  while (!hold_ && dials_.size() < dials_wanted()) {
+    const auto first =
+        std::find_if(waiting_.begin(), waiting_.end(), [](const Waiting* waiting) { return waiting->dial == nullptr; });
+    spawn(make_connection(first == waiting_.end() ? nullptr : *first));
+    serve();
   }
-  std::unique_ptr<ClientConnection> connection = protocol_ == plan::Http::h2
-                                                     ? h2::make_client(context_, std::move(dialed->stream))
-                                                     : h1::make_client(context_, std::move(dialed->stream));
-  rest_.emplace_back(*this, std::move(connection), std::move(dialed->address));
-  Entry& entry = rest_.back();
-  entry.self = std::prev(rest_.end());
-  entry.number = ++made_;
-  spawn(drive(entry));
-  changed(entry);
-  wake_waiting(Error());
-  co_return &entry;
-}
-
-Task<void> Pool::drive(Entry& entry) {
-  co_await entry.connection->run();
-  entry.ended = true;
-  changed(entry);
-}
-
-void Pool::wake_waiting(const Error& error) noexcept {
-  for (Waiting* waiting : std::exchange(waiting_, {})) {
-    waiting->error = error;
-    waiting->news.set();
-  }
-}
-
-void Pool::count_leases(Entry& entry) noexcept {
-  const unsigned active = entry.connection->active();
-  for (; entry.leases < active; ++entry.leases) context_.counters.up(Gauge::leases);
-  for (; entry.leases > active; --entry.leases) context_.counters.down(Gauge::leases);
-}
-
-void Pool::changed(Entry& entry) noexcept {
-  count_leases(entry);
-  if (const bool free = entry.takes_more(); free != entry.free) {
-    entry.free = free;
-    if (free)
-      free_.splice(free_.begin(), rest_, entry.self);
-    else
-      rest_.splice(rest_.begin(), free_, entry.self);
-  }
-  if (entry.free && entry.connection->active() == 0)
-    idle_timer_.arm_at_latest(entry.connection->idle_since() + context_.limits.pool_idle);
-  if (entry.ended && entry.connection->active() == 0 && !entry.reaping) {
-    entry.reaping = true;
-    to_reap_.push_back(&entry);
-    context_.loop.post(reap_);
-  }
-}
-
-void Pool::reap() noexcept {
-  for (Entry* entry : std::exchange(to_reap_, {})) (entry->free ? free_ : rest_).erase(entry->self);
+  for (const Waiting* waiting : waiting_)
+    if (waiting->may_share_at > context_.loop.now()) work_timer_.arm_at_latest(waiting->may_share_at);
+  working_ = false;
   if (empty_notify_ != nullptr && empty()) empty_notify_->set();
 }
 
-void Pool::close_idle() noexcept {
-  std::vector<ClientConnection*> idle;
-  TimePoint next = TimePoint::max();
-  for (Entry& entry : free_) {
-    if (entry.connection->active() > 0) continue;
-    const TimePoint due = entry.connection->idle_since() + context_.limits.pool_idle;
-    if (due <= context_.loop.now())
-      idle.push_back(entry.connection.get());
+void Pool::serve() noexcept {
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    Waiting& waiting = **next;
+    Entry* entry = pick(waiting);
+    if (entry == nullptr) {
+      ++next;
+      continue;
+    }
+    next = waiting_.erase(next);
+    waiting.acquired.emplace(open(*entry));
+    waiting.news.set();
+  }
+}
+
+std::size_t Pool::dials_wanted() const {
+  const std::size_t per_connection = spreads() ? 1 : streams();
+  std::size_t wanted = (waiting_.size() + per_connection - 1) / per_connection;
+  const std::size_t ready = cluster_.pool.prewarm;
+  if (started_ && !closed_ && free_.size() < ready && context_.loop.now() >= prewarm_at_)
+    wanted += ready - free_.size();
+  if (cluster_.pool.connections == 0) return wanted;
+  return std::min(wanted, cluster_.pool.connections - std::min<std::size_t>(live_, cluster_.pool.connections));
+}
+
+void Pool::drop_unwanted_dials(const Error& reason) noexcept {
+  const std::size_t wanted = dials_wanted();
+  std::size_t kept = 0;
+  for (Dial* dial : dials_) {
+    if (dial->given_up.cancelled()) continue;
+    if (kept < wanted)
+      ++kept;
     else
-      next = std::min(next, due);
+      dial->given_up.cancel(reason);
   }
-  for (ClientConnection* connection : idle) {
-    context_.counters.add(Counter::pool_idle_closed);
-    connection->close();
-  }
-  if (next != TimePoint::max()) idle_timer_.arm_at_latest(next);
-}
-
-template <class Call>
-void Pool::for_each_connection(Call call) noexcept {
-  std::vector<ClientConnection*> all;
-  for (const std::list<Entry>* list : {&free_, &rest_})
-    for (const Entry& entry : *list)
-      if (!entry.ended) all.push_back(entry.connection.get());
-  for (ClientConnection* connection : all) call(*connection);
-  context_.loop.post(reap_);
-}
-
-void Pool::close() noexcept {
-  closed_ = true;
-  for_each_connection([](ClientConnection& connection) { connection.close(); });
-}
-
-void Pool::abort(const Error& reason) noexcept {
-  closed_ = true;
-  for_each_connection([&reason](ClientConnection& connection) { connection.abort(reason); });
 }
 
 }  // namespace tunnel::http

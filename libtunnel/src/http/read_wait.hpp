@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/context.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::http {
 

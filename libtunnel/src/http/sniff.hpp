@@ -2,7 +2,7 @@
 // Tells HTTP/2 with prior knowledge from everything else by its preface (RFC 9113 section 3.4). Consumes nothing.
 #pragma once
 #include "base/context.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::http {
 

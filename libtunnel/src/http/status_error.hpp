@@ -4,8 +4,8 @@
 #pragma once
 #include <string>
 
-#include "base/error.hpp"
 #include "http/message.hpp"
+#include "tunnel/error.hpp"
 
 namespace tunnel::http {
 

@@ -2,12 +2,16 @@
 // Characters and lists of HTTP fields (RFC 9110 section 5.6). ASCII only, no locale.
 #pragma once
 #include <algorithm>
-#include <string>
 #include <string_view>
+
+#include "base/letter_case.hpp"
 
 namespace tunnel::http {
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+using tunnel::equal_ignoring_case;
+using tunnel::lower;
+using tunnel::to_lower;
+
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
 constexpr bool is_hex_digit(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
@@ -18,16 +22,6 @@ constexpr bool is_token_char(char c) {
 
 inline bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
-}
-
-inline std::string to_lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), lower);
-  return result;
-}
-
-inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 inline std::string_view trim(std::string_view text) {

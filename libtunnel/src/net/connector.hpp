@@ -4,12 +4,12 @@
 #pragma once
 #include <vector>
 
-#include "base/address.hpp"
 #include "base/cancel.hpp"
 #include "base/context.hpp"
 #include "base/epoll_loop.hpp"
-#include "base/task.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/address.hpp"
+#include "tunnel/stream.hpp"
+#include "tunnel/task.hpp"
 
 namespace tunnel::net {
 

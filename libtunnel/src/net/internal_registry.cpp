@@ -39,8 +39,8 @@ void InternalRegistry::remove(std::string_view name) {
   for (Cancel* cancel : std::set<Cancel*>(entry->pending)) cancel->cancel(reason);
 }
 
-Task<Result<InternalListener::Opened>> InternalRegistry::connect(const plan::Internal& address,
-                                                                 ConnectRequest& request) {
+Task<Result<InternalListener::Opened>> InternalRegistry::connect(const plan::Internal& address, ConnectRequest& request,
+                                                                 std::shared_ptr<const DynamicMetadata> metadata) {
   const auto found = entries_.find(address.listener);
   if (found == entries_.end())
     co_return Error(Error::Kind::unknown_destination, "no listener is called internal:" + address.listener);
@@ -55,6 +55,8 @@ Task<Result<InternalListener::Opened>> InternalRegistry::connect(const plan::Int
   ConnectRequest onward{request.info, cancel};
   onward.info.hops += 1;
   onward.info.endpoint_id = address.endpoint_id;
+  onward.info.metadata = std::move(metadata);
+  onward.info.original = {};
   onward.info.local_name =
       "internal:" + address.listener + (address.endpoint_id.empty() ? "" : "/" + address.endpoint_id);
   Task<Result<InternalListener::Opened>> opening = entry->listener->open(onward);

@@ -10,10 +10,10 @@
 #include <string_view>
 
 #include "base/context.hpp"
-#include "base/task.hpp"
 #include "stream/connect_request.hpp"
-#include "stream/stream.hpp"
 #include "tunnel/plan.hpp"
+#include "tunnel/stream.hpp"
+#include "tunnel/task.hpp"
 
 namespace tunnel::net {
 
@@ -22,7 +22,7 @@ class InternalListener {
  public:
   struct Opened {
     StreamPtr stream;
-    std::string upstream;  // what stands behind it, for logs: "127.0.0.1:80"; empty if it parses
+    std::string upstream;  // what stands behind it, for messages: "127.0.0.1:80"; empty if it parses
   };
   // On the caller's worker. `request.info` is the caller's with this hop added.
   virtual Task<Result<Opened>> open(ConnectRequest& request) = 0;
@@ -44,8 +44,11 @@ class InternalRegistry {
   void remove(std::string_view name);
   bool contains(std::string_view name) const { return entries_.find(name) != entries_.end(); }
 
-  // Errors: unknown_destination; loop, when the request has made its last internal connect (limits.internal_hops).
-  Task<Result<InternalListener::Opened>> connect(const plan::Internal& address, ConnectRequest& request);
+  // The listener gets what `request` knows of the connection, but for what belongs to one hop: the id, the metadata and
+  // the address before a redirect are those of this connect. Errors: unknown_destination; loop, when the request has
+  // made its last internal connect (limits.internal_hops).
+  Task<Result<InternalListener::Opened>> connect(const plan::Internal& address, ConnectRequest& request,
+                                                 std::shared_ptr<const DynamicMetadata> metadata = nullptr);
 
  private:
   struct Entry;

@@ -14,18 +14,24 @@
 #include <utility>
 
 #include "base/log.hpp"
-#include "stream/socket_stream.hpp"
+#include "net/original_destination.hpp"
+#include "net/unix_socket.hpp"
 
 namespace tunnel::net {
 namespace {
-
-constexpr int kBacklog = 1024;
 
 // The first descriptor number accepting must leave alone: every connection needs a second one for its upstream.
 int first_reserved_descriptor() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) return INT_MAX;
   return static_cast<int>(limit.rlim_cur - std::min<rlim_t>(limit.rlim_cur / 8, 64));
+}
+
+SocketKind kind_of(int fd) {
+  int domain = AF_UNSPEC;
+  socklen_t length = sizeof domain;
+  (void)::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  return domain == AF_UNIX ? SocketKind::local : SocketKind::tcp;
 }
 
 enum class Bind { alone, shared, probe };  // probe: says whether it could be bound, and listens to nobody
@@ -107,12 +113,29 @@ bool is_of_this_machine(const SocketAddress& address) {
   return probe && ::bind(probe.get(), any_port.data(), any_port.length()) == 0;
 }
 
-Listener::Listener(EpollLoop& loop, const Context& context, Fd socket, Acceptor& acceptor)
+bool adopt(EpollLoop& loop, const Context& context, Accepted accepted, Acceptor& acceptor) {
+  StreamPtr stream;
+  try {
+    stream = std::make_unique<SocketStream>(loop, context.counters, accepted.fd.release(), accepted.kind);
+  } catch (const std::system_error&) {
+    return false;
+  }
+  acceptor.accepted(std::move(stream), std::move(accepted.info));
+  return true;
+}
+
+Listener::Listener(EpollLoop& loop, const Context& context, Fd socket, Acceptor& acceptor, HandOver hand_over,
+                   bool inherited)
     : loop_(loop),
       context_(context),
       socket_(std::move(socket)),
-      address_(SocketAddress::local_of(socket_.get())),
+      kind_(kind_of(socket_.get())),
+      name_(kind_ == SocketKind::local ? unix_name_of(socket_.get())
+                                       : SocketAddress::local_of(socket_.get()).to_string()),
       acceptor_(acceptor),
+      hand_over_(std::move(hand_over)),
+      inherited_(inherited),
+      wants_original_(acceptor.wants_original()),
       ready_(std::make_unique<Readiness>(loop, socket_.get())),
       wake_(std::make_unique<Wake>(*this)),
       sleep_(
@@ -154,24 +177,36 @@ Listener::Turn Listener::accept_some(std::size_t most) {
     if (!fd) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) return Turn::starved;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return Turn::empty;
+      if (errno == EINVAL || errno == EBADF || errno == ENOTSOCK || errno == EOPNOTSUPP) {
+        log::warning("{} listens no more: whoever shares the socket has shut it down", name_);
+        return Turn::empty;
+      }
       continue;  // that connection is gone already; the next may be fine
     }
     const bool last = fd.get() >= highest_fd_;
-    ConnectionInfo info;
-    info.remote = SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
-    info.local = SocketAddress::local_of(fd.get());
-    info.downstream = info.remote.to_string();
-    info.local_name = info.local.to_string();
-    StreamPtr stream;
-    try {
-      stream = std::make_unique<SocketStream>(loop_, context_.counters, fd.release());
-    } catch (const std::system_error&) {
-      return Turn::starved;  // the kernel watches no more descriptors for us
-    }
-    acceptor_.accepted(std::move(stream), std::move(info));
+    if (inherited_ && kind_ == SocketKind::tcp) set_socket_options(fd.get(), context_.limits);
+    ConnectionInfo info = describe(fd.get(), reinterpret_cast<sockaddr*>(&storage));
+    Accepted one{std::move(fd), kind_, std::move(info)};
+    const bool elsewhere = hand_over_ && hand_over_(one);
+    if (!elsewhere && !adopt(loop_, context_, std::move(one), acceptor_)) return Turn::starved;
     if (last) return Turn::starved;
   }
   return Turn::more;
+}
+
+ConnectionInfo Listener::describe(int fd, const sockaddr* from) const {
+  ConnectionInfo info;
+  if (kind_ == SocketKind::local) {
+    info.downstream = unix_peer_of(fd);
+    info.local_name = name_;
+    return info;
+  }
+  info.remote = SocketAddress::from_sockaddr(from);
+  info.local = SocketAddress::local_of(fd);
+  if (wants_original_) info.original = original_destination(fd, info.local);
+  info.downstream = info.remote.to_string();
+  info.local_name = info.local.to_string();
+  return info;
 }
 
 // The kernel gives the lowest free number, so one look tells how many are in use.
@@ -184,8 +219,8 @@ void Listener::rest() {
   context_.counters.add(Counter::fd_exhausted);
   if (loop_.now() - last_complaint_ >= std::chrono::seconds(1)) {
     last_complaint_ = loop_.now();
-    log::warning("out of descriptors: {} accepts nothing for {} ms (raise `ulimit -n` or lower --max-conns)",
-                 address_.to_string(), context_.limits.accept_sleep.count());
+    log::warning("out of descriptors: {} accepts nothing for {} ms (raise `ulimit -n` or lower --max-conns)", name_,
+                 context_.limits.accept_sleep.count());
   }
   sleep_.arm_after(context_.limits.accept_sleep);
 }

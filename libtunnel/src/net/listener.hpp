@@ -2,17 +2,19 @@
 // Listening sockets: bound once by main(), then accepted from by the workers.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/address.hpp"
 #include "base/context.hpp"
 #include "base/epoll_loop.hpp"
 #include "base/fd.hpp"
-#include "stream/connection_info.hpp"
-#include "stream/stream.hpp"
+#include "stream/socket_stream.hpp"
+#include "tunnel/address.hpp"
+#include "tunnel/connection_info.hpp"
 #include "tunnel/plan.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel::net {
 
@@ -20,10 +22,29 @@ namespace tunnel::net {
 class Acceptor {
  public:
   virtual void accepted(StreamPtr stream, ConnectionInfo info) = 0;
+  // ConnectionInfo::original is needed, which costs a system call a connection. Asked once.
+  virtual bool wants_original() const { return false; }
 
  protected:
   ~Acceptor() = default;
 };
+
+// How many connections the kernel completes ahead of us.
+inline constexpr int kBacklog = 1024;
+
+// What accept() gave: nobody reads it yet, so it may still go to another worker.
+struct Accepted {
+  Fd fd;
+  SocketKind kind = SocketKind::tcp;
+  ConnectionInfo info;
+};
+
+// Makes a stream of it and hands that to `acceptor`; false, and the connection is closed, if the kernel watches no more
+// descriptors for us.
+bool adopt(EpollLoop& loop, const Context& context, Accepted accepted, Acceptor& acceptor);
+
+// Takes a connection to another worker, or leaves it alone and returns false.
+using HandOver = std::function<bool(Accepted& accepted)>;
 
 // A bound, listening address: one socket a worker (SO_REUSEPORT), so that no worker wakes another.
 struct BoundAddress {
@@ -38,11 +59,14 @@ Result<std::vector<BoundAddress>> bind_addresses(const plan::Tcp& address, std::
 // True if a connect to `address` stays on this machine, where a listener on "*" would take it. Asks the kernel.
 bool is_of_this_machine(const SocketAddress& address);
 
-// Accepts on one socket until close(). The last descriptors are left to connections already accepted, which need one to
-// connect onwards: when they are reached it sleeps and says so, and never spins.
+// Accepts on one socket, TCP or unix, until close(). The last descriptors are left to connections already accepted,
+// which need one to connect onwards: when they are reached it sleeps and says so, and never spins.
 class Listener {
  public:
-  Listener(EpollLoop& loop, const Context& context, Fd socket, Acceptor& acceptor);
+  // With `hand_over` the socket is the only one of its address, and all workers get of its connections. Of an inherited
+  // one each connection is given our options: those the kernel made before the socket had them were born without.
+  Listener(EpollLoop& loop, const Context& context, Fd socket, Acceptor& acceptor, HandOver hand_over = {},
+           bool inherited = false);
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
   ~Listener();
@@ -59,14 +83,19 @@ class Listener {
   };
   void turn() noexcept;
   Turn accept_some(std::size_t most);
+  ConnectionInfo describe(int fd, const sockaddr* from) const;
   bool short_of_descriptors() const;
   void rest();
 
   EpollLoop& loop_;
   Context context_;
   Fd socket_;
-  SocketAddress address_;
+  SocketKind kind_;
+  std::string name_;  // for logs
   Acceptor& acceptor_;
+  HandOver hand_over_;
+  bool inherited_;
+  bool wants_original_;
   std::unique_ptr<Readiness> ready_;
   std::unique_ptr<Wake> wake_;
   Timer sleep_;

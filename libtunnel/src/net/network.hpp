@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The world outside the process as one interface: names and TCP. Tests put a network in memory in its place.
+// The world outside the process as one interface: names, TCP and unix sockets. Tests put a network in memory in its
+// place.
 #pragma once
 #include <string>
 #include <vector>
 
 #include "net/connector.hpp"
 #include "net/resolver.hpp"
+#include "net/unix_socket.hpp"
 
 namespace tunnel::net {
 
@@ -14,6 +16,7 @@ class Network {
   virtual ~Network() = default;
   virtual Task<Result<std::vector<SocketAddress>>> resolve(std::string host, std::uint16_t port, Cancel& cancel) = 0;
   virtual Task<Result<Connected>> connect(std::vector<SocketAddress> addresses, Cancel& cancel) = 0;
+  virtual Task<Result<StreamPtr>> connect_unix(std::string path, Cancel& cancel) = 0;
 };
 
 class SystemNetwork final : public Network {
@@ -25,6 +28,9 @@ class SystemNetwork final : public Network {
   }
   Task<Result<Connected>> connect(std::vector<SocketAddress> addresses, Cancel& cancel) override {
     return connect_tcp(loop_, context_, std::move(addresses), cancel);
+  }
+  Task<Result<StreamPtr>> connect_unix(std::string path, Cancel& cancel) override {
+    return net::connect_unix(loop_, context_, std::move(path), cancel);
   }
 
  private:

@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "plan/host_port.hpp"
+
 namespace tunnel::net {
 
 struct Resolver::Query {
@@ -80,6 +82,7 @@ Task<Result<std::vector<SocketAddress>>> Resolver::resolve(EpollLoop& loop, std:
                                                            Cancel& cancel) {
   if (host == "localhost.") host.pop_back();  // RFC 6761 section 6.3; the system's resolver may not know it
   if (const auto literal = SocketAddress::from_literal(host, port)) co_return std::vector<SocketAddress>{*literal};
+  if (plan::is_odd_ipv4(host)) co_return dns_error(host, EAI_NONAME);
   if (cancel.cancelled()) co_return cancel.reason();
   auto query = std::make_shared<Query>(loop);
   query->host = host;

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "base/address.hpp"
 #include "base/cancel.hpp"
 #include "base/context.hpp"
 #include "base/epoll_loop.hpp"
-#include "base/task.hpp"
+#include "tunnel/address.hpp"
+#include "tunnel/task.hpp"
 
 namespace tunnel::net {
 
@@ -21,8 +21,9 @@ class Resolver {
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
-  // Every address of `host` with `port`, in the system's order, each once; literals at once. Errors: dns with
-  // Proxy-Status dns_error (rcode in the text), or the reason of `cancel`.
+  // Every address of `host` with `port`, in the system's order, each once; literals at once. What getaddrinfo would
+  // read as an address though it is not written as one (127.1, 0x7f.1) does not exist. Errors: dns with Proxy-Status
+  // dns_error (rcode in the text), or the reason of `cancel`.
   Task<Result<std::vector<SocketAddress>>> resolve(EpollLoop& loop, std::string host, std::uint16_t port,
                                                    Cancel& cancel);
 

@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "plan/host_port.hpp"
+
 namespace tunnel::net {
 namespace {
 
@@ -46,7 +48,8 @@ bool parse_network(const std::string& text, SocketAddress& network, unsigned& pr
 
 Rules::Rules(const std::vector<plan::Rule>& rules) {
   for (const plan::Rule& rule : rules) {
-    Entry entry{rule.allow, Kind::exact_name, lower_name(rule.host), {}, 0, rule.first_port, rule.last_port};
+    Entry entry{rule.allow, Kind::exact_name, lower_name(rule.host), {},
+                0,          rule.first_port,  rule.last_port,        rule.literal};
     if (parse_network(rule.host, entry.network, entry.prefix_bits))
       entry.kind = Kind::network;
     else if (rule.host.find_first_of("*?[") != std::string::npos)
@@ -74,6 +77,7 @@ bool Rules::network_matches(const Entry& entry, const SocketAddress& address) {
 }
 
 bool Rules::may_allow(const Authority& authority) const {
+  if (plan::is_odd_ipv4(authority.host)) return false;
   const std::string host = lower_name(authority.host);
   const auto literal = SocketAddress::from_literal(host, authority.port);
   bool allowed = false;
@@ -83,17 +87,19 @@ bool Rules::may_allow(const Authority& authority) const {
     const bool by_address = literal && network_matches(entry, *literal);
     if (!entry.allow && (by_name || by_address)) return false;
     // An address rule may still cover what a name resolves to.
-    if (entry.allow && (by_name || by_address || (entry.kind == Kind::network && !literal))) allowed = true;
+    const bool by_lookup = entry.kind == Kind::network && !entry.literal && !literal;
+    if (entry.allow && (by_name || by_address || by_lookup)) allowed = true;
   }
   return allowed;
 }
 
 bool Rules::allows(const Authority& authority, const SocketAddress& address) const {
   const std::string host = lower_name(authority.host);
+  const bool named = !SocketAddress::from_literal(host, authority.port);
   bool allowed = false;
   for (const Entry& entry : entries_) {
     if (authority.port < entry.first_port || authority.port > entry.last_port) continue;
-    const bool by_address = network_matches(entry, address);
+    const bool by_address = !(named && entry.literal) && network_matches(entry, address);
     const bool by_name = name_matches(entry, host);
     if (!entry.allow && (by_address || by_name)) return false;
     if (!entry.allow) continue;

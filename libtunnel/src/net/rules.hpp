@@ -5,7 +5,7 @@
 #pragma once
 #include <vector>
 
-#include "base/address.hpp"
+#include "tunnel/address.hpp"
 #include "tunnel/plan.hpp"
 
 namespace tunnel::net {
@@ -14,7 +14,8 @@ class Rules {
  public:
   explicit Rules(const std::vector<plan::Rule>& rules);
 
-  // Before resolving: is there any way this host and port could be allowed?
+  // Before resolving: is there any way this host and port could be allowed? Never for 127.1, 0x7f.1 and their like,
+  // which are neither names nor addresses.
   bool may_allow(const Authority& authority) const;
   // After resolving. Deny wins. An exact host name covers what it resolves to except loopback, link-local, unspecified
   // and multicast addresses; a glob never covers private ones either; these need an address rule, or the literal name
@@ -31,6 +32,7 @@ class Rules {
     unsigned prefix_bits;
     std::uint16_t first_port;
     std::uint16_t last_port;
+    bool literal;
   };
   static bool name_matches(const Entry& entry, const std::string& host);
   static bool network_matches(const Entry& entry, const SocketAddress& address);

@@ -16,6 +16,8 @@ constexpr std::size_t kHostBytes = 253;  // RFC 1035: 255 octets on the wire
 constexpr std::size_t kLabelBytes = 63;
 constexpr std::size_t kNameBytes = 100;
 constexpr std::size_t kEndpointIdBytes = 256;
+constexpr std::size_t kFdNameBytes = 255;
+constexpr std::size_t kLongestUnixPath = 107;  // sockaddr_un holds 108, a zero byte among them
 
 // inet_pton stops reading at one.
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
@@ -33,6 +35,7 @@ std::string bad_byte(std::string_view text, char c) {
 }
 
 std::string labels_fault(std::string_view host) {
+  const bool odd = is_odd_ipv4(host);
   if (host.ends_with('.')) host.remove_suffix(1);
   if (host.empty()) return "the host is empty";
   if (host.size() > kHostBytes) return "the host is longer than 253 bytes";
@@ -43,11 +46,7 @@ std::string labels_fault(std::string_view host) {
     if (label.size() > kLabelBytes) return "a part of the host is longer than 63 bytes";
     if (label.front() == '-' || label.back() == '-') return "a part of the host begins or ends with '-'";
   }
-  // Resolvers read 127.1, 0x7f.1 and 2130706433 as addresses; nobody who reads a rule or a log does.
-  const std::string_view last = host.substr(host.rfind('.') == std::string_view::npos ? 0 : host.rfind('.') + 1);
-  const bool number =
-      std::all_of(last.begin(), last.end(), is_digit) || last.starts_with("0x") || last.starts_with("0X");
-  return number ? "an IPv4 address is four numbers from 0 to 255" : "";
+  return odd ? "an IPv4 address is four numbers from 0 to 255" : "";
 }
 
 }  // namespace
@@ -64,6 +63,14 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
 bool is_ipv4(std::string_view host) {
   in_addr address{};
   return !has_nul(host) && inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
+}
+
+bool is_odd_ipv4(std::string_view host) {
+  if (is_ipv4(host) || host.find(':') != std::string_view::npos) return false;
+  if (host.ends_with('.')) host.remove_suffix(1);
+  const std::string_view last = host.substr(host.rfind('.') + 1);
+  const bool number = !last.empty() && std::all_of(last.begin(), last.end(), is_digit);
+  return number || last.starts_with("0x") || last.starts_with("0X");
 }
 
 bool is_ipv6(std::string_view host) {
@@ -109,6 +116,25 @@ std::string endpoint_id_fault(std::string_view id) {
   return visible ? "" : "an endpoint id is visible ASCII without spaces";
 }
 
+std::string unix_path_fault(std::string_view path) {
+  if (path.empty() || path == "@") return path.empty() ? "the path is missing" : "the name after '@' is missing";
+  if (path.find('\0') != std::string_view::npos) return "a path has no zero byte";
+  if (path.size() > kLongestUnixPath) {
+    return "the path has " + std::to_string(path.size()) + " bytes, and a unix socket's at most " +
+           std::to_string(kLongestUnixPath) + "; choose a shorter one, perhaps relative to the working directory";
+  }
+  if (path.ends_with('/')) return "the path names a folder; add the name of the socket";
+  return "";
+}
+
+std::string fd_name_fault(std::string_view name) {
+  if (name.empty()) return "the name is missing; FileDescriptorName= of the .socket unit gives it";
+  if (name.size() > kFdNameBytes) return "a name of a socket is at most 255 bytes long";
+  const auto odd = [](char c) { return c <= ' ' || c >= 0x7f || c == ':'; };
+  if (std::any_of(name.begin(), name.end(), odd)) return "a name of a socket is printable ASCII without spaces and ':'";
+  return "";
+}
+
 std::string parse_host_port(std::string_view text, Tcp& out) {
   if (text.find("://") != std::string_view::npos) return "a URL is not an address; write HOST:PORT";
   const std::size_t colon = text.rfind(':');
@@ -134,6 +160,28 @@ std::string parse_host_port(std::string_view text, Tcp& out) {
   if (!port) return "the port must be a number from 1 to 65535, not " + in_quotes(text.substr(colon + 1));
   out = Tcp{std::string(host), *port};
   return "";
+}
+
+std::string to_string(const Tcp& tcp) {
+  const bool bracketed = tcp.host.find(':') != std::string::npos;
+  return (bracketed ? "[" + tcp.host + "]" : tcp.host) + ":" + std::to_string(tcp.port);
+}
+
+std::string to_string(const Address& address) {
+  if (const auto* tcp = std::get_if<Tcp>(&address)) return to_string(*tcp);
+  if (const auto* internal = std::get_if<Internal>(&address))
+    return "internal:" + internal->listener + (internal->endpoint_id.empty() ? "" : "/" + internal->endpoint_id);
+  if (const auto* unix_socket = std::get_if<Unix>(&address)) return "unix:" + unix_socket->path;
+  if (const auto* inherited = std::get_if<Inherited>(&address))
+    return inherited->name.empty() ? "fd:" + std::to_string(inherited->fd) : "systemd:" + inherited->name;
+  return "-";
+}
+
+std::string with_brackets(std::string_view text) {
+  const std::size_t colon = std::min(text.rfind(':'), text.size());
+  const std::string_view host = text.substr(0, colon);
+  if (!is_ipv6(host) || !parse_port(text.substr(std::min(colon + 1, text.size())))) return std::string(text);
+  return "[" + std::string(host) + "]" + std::string(text.substr(colon));
 }
 
 std::string target_fault(std::string_view target) {

@@ -52,7 +52,11 @@ constexpr std::array kTable = {
     row<&Limits::head_time>("head-time", "ms", 1, kHourMs, "a whole request head, from its first byte"),
     row<&Limits::settings_time>("settings-time", "ms", 1, kHourMs, "until the peer acknowledges HTTP/2 SETTINGS"),
     row<&Limits::write_time>("write-time", "ms", 1, kDayMs, "without progress while bytes wait to be written"),
+    row<&Limits::silence>("silence", "ms", 0, kHourMs,
+                          "nothing came back through a proxy that accepted a tunnel: a hint in the log; 0: none"),
     row<&Limits::keepalive_idle_s>("keepalive", "s", 1, 32'767, "quiet time before TCP keep-alive probes"),
+    row<&Limits::pipe_bytes>("pipe", "bytes", 0, kMebibyte,
+                             "a kernel pipe between two sockets in bulk; 0 copies instead"),
     row<&Limits::head_bytes>("head", "bytes", 1024, kMebibyte, "a message head: name + value + 32 a field"),
     row<&Limits::head_fields>("fields", "", 1, 10'000, "fields of a message head"),
     row<&Limits::chunk_extension_bytes>("framing", "bytes", 0, kMebibyte, "chunk extensions of a message"),
@@ -72,10 +76,15 @@ constexpr std::array kTable = {
     row<&Limits::h2_continuations>("h2-continuations", "", 1, 1000, "CONTINUATION frames of a head"),
     row<&Limits::h2_outbound_frames>("h2-frames", "", 10, 10'000'000, "frames queued for a peer that does not read"),
     row<&Limits::h2_outbound_control>("h2-control", "", 10, 10'000'000, "control frames among those queued"),
+    row<&Limits::pools>("pools", "", 1, 1'000'000, "authorities whose inner connections are kept for the next request"),
     row<&Limits::pool_idle>("pool-idle", "ms", 1, kDayMs, "an unused pooled connection stays open"),
     row<&Limits::pool_ping_after>("ping-after", "ms", 1, kDayMs,
                                   "a pooled connection idle for longer is probed with its next use"),
     row<&Limits::pool_ping_wait>("ping-wait", "ms", 1, kHourMs, "patience for the answer to that probe"),
+    row<&Limits::next_endpoint>("next-endpoint", "ms", 1, kHourMs,
+                                "an endpoint is silent, then the next is tried beside it"),
+    row<&Limits::aside>("aside", "ms", 1, kDayMs, "an endpoint that failed is left out, and twice as long each time"),
+    row<&Limits::aside_most>("aside-most", "ms", 1, kDayMs, "the longest time an endpoint is left out"),
 };
 
 }  // namespace
@@ -111,6 +120,7 @@ Limits limits_of(const Process& process) {
       throw std::invalid_argument(fault);
     find_limit(limit.key)->set(limits, limit.value);
   }
+  limits.memory_bytes = process.memory_bytes;
   return limits;
 }
 

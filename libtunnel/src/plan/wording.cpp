@@ -75,6 +75,14 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   return name.empty() ? "" : ", did you mean " + name + "?";
 }
 
+std::string duration_text(Milliseconds duration) {
+  const auto count = duration.count();
+  if (count != 0 && count % 3'600'000 == 0) return std::to_string(count / 3'600'000) + "h";
+  if (count > 60'000 && count % 60'000 == 0) return std::to_string(count / 60'000) + "m";
+  if (count % 1000 == 0) return std::to_string(count / 1000) + "s";
+  return std::to_string(count) + "ms";
+}
+
 std::string to_string(const Place& place) {
   if (place.line == 0) return "";
   return printable(place.file) + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);

@@ -21,6 +21,9 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
 // ", did you mean X?" or "".
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
 
+// 90s, 5m, 2h, 1500ms.
+std::string duration_text(Milliseconds duration);
+
 // "file:line:column", or "" for what was typed on the command line itself (line 0).
 std::string to_string(const Place& place);
 

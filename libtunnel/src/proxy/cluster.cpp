@@ -2,83 +2,173 @@
 #include "proxy/cluster.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include "base/log.hpp"
 #include "net/listener.hpp"
+#include "plan/host_port.hpp"
+#include "plan/metadata.hpp"
+#include "plan/wording.hpp"
+#include "proxy/taken_value.hpp"
 
 namespace tunnel::proxy {
 namespace {
 
-// A refusal of the next proxy may name its cause (RFC 9209); the ones we know are passed on to our own client.
-const char* known_cause(const http::Fields& fields) {
-  static constexpr std::array<const char*, 17> kTokens{"connection_refused",
-                                                       "connection_timeout",
-                                                       "connection_terminated",
-                                                       "connection_limit_reached",
-                                                       "destination_not_found",
-                                                       "destination_unavailable",
-                                                       "destination_ip_unroutable",
-                                                       "destination_ip_prohibited",
-                                                       "dns_error",
-                                                       "dns_timeout",
-                                                       "http_request_denied",
-                                                       "http_request_error",
-                                                       "http_protocol_error",
-                                                       "proxy_internal_error",
-                                                       "proxy_loop_detected",
-                                                       "proxy_configuration_error",
-                                                       "tls_protocol_error"};
-  const std::string* value = fields.find("proxy-status");
-  if (value == nullptr) return "";
-  const std::size_t at = value->find("error=");
-  if (at == std::string::npos) return "";
-  const std::string_view rest = std::string_view(*value).substr(at + 6);
-  const std::string_view word = rest.substr(0, rest.find_first_of("; ,"));
-  const auto found = std::find(kTokens.begin(), kTokens.end(), word);
-  return found == kTokens.end() ? "" : *found;
-}
+class Place {
+ public:
+  explicit Place(std::atomic<std::uint64_t>& connections) : connections_(connections) {}
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() { connections_.fetch_sub(1, std::memory_order_relaxed); }
 
-Error refusal(const http::ResponseHead& head, const std::string& target) {
-  Error error(Error::Kind::refused, "the proxy answered " + std::to_string(head.status) + " to CONNECT " + target);
-  error.side = Error::Side::upstream;
-  error.with(502, known_cause(head.fields));
-  error.received_status = head.status;
-  return error;
-}
+ private:
+  std::atomic<std::uint64_t>& connections_;
+};
 
-// Who failed, and what to try when it looks like the wrong protocol.
-Error name_proxy(Error error, const std::string& address, plan::Http protocol) {
-  std::string text = "the proxy " + address + ": " + std::string(error.text());
-  if (error.kind == Error::Kind::protocol || error.kind == Error::Kind::closed)
-    text += protocol == plan::Http::h2 ? " (if it speaks HTTP/1.1, use h1:)" : " (if it speaks HTTP/2 only, use h2c:)";
-  error.detail = std::make_shared<const std::string>(std::move(text));
-  return error;
+// What counts as open at its endpoint, and in its cluster.
+struct Held {
+  std::shared_ptr<const void> endpoint;
+  std::shared_ptr<const void> place;
+};
+
+// Where HTTP is spoken the limit is that of each pool, whose exchanges wait: a place of all workers, held by a pooled
+// connection that nobody uses, would shut the others out.
+plan::Cluster within_limit(plan::Cluster plan) {
+  unsigned& connections = plan.pool.connections;
+  const bool lower = plan.max_connections > 0 && (connections == 0 || connections > plan.max_connections);
+  if (lower) connections = plan.max_connections;
+  return plan;
 }
 
 }  // namespace
 
 Cluster::Cluster(Environment& environment, const plan::Cluster& plan)
-    : environment_(environment), plan_(plan), rules_(plan.rules), pool_(environment.context, *this, plan.protocol) {}
+    : environment_(environment),
+      plan_(within_limit(plan)),
+      id_source_(plan::source_of(plan)),
+      stats_(environment.stats.cluster(plan.name)),
+      rules_(plan.rules),
+      endpoints_(environment.context, plan, environment.shared.endpoints, stats_, environment.worker),
+      pools_(environment.context, *this, plan_, stats_.pool) {
+  read_metadata();
+  if (plan.max_connections > 0) connections_ = &environment.shared.cluster_connections.at(plan.name);
+}
+
+void Cluster::read_metadata() {
+  for (const plan::Endpoint& endpoint : plan_.endpoints) {
+    const plan::Passed passed = plan::passed_metadata(plan_, endpoint);
+    auto metadata = passed.values.empty() ? nullptr : std::make_shared<DynamicMetadata>();
+    for (const plan::Metadata* value : passed.values) (*metadata)[value->space][value->key] = plan::printed(*value);
+    passed_.push_back({std::move(metadata), passed.missing});
+  }
+}
+
+Result<std::shared_ptr<const void>> Cluster::take_place() {
+  std::uint64_t open = connections_->load(std::memory_order_relaxed);
+  do {
+    if (open < plan_.max_connections) continue;
+    environment_.context.counters.add(Counter::cluster_conns_refused);
+    return Error(Error::Kind::limit, "cluster " + plan_.name + " has all the connections it may have");
+  } while (!connections_->compare_exchange_weak(open, open + 1, std::memory_order_relaxed));
+  return std::shared_ptr<const void>(std::make_shared<const Place>(*connections_));
+}
+
+Task<Result<Cluster::Dialed>> Cluster::in_place(Task<Result<Dialed>> connecting) {
+  Result<std::shared_ptr<const void>> place = take_place();
+  if (!place.ok()) co_return place.error();
+  Result<Dialed> dialed = co_await connecting;
+  if (dialed.ok()) dialed->endpoint = std::make_shared<const Held>(std::move(dialed->endpoint), std::move(*place));
+  co_return dialed;
+}
+
+Result<std::shared_ptr<http::Pool>> Cluster::pool_for(const ConnectRequest& request) {
+  std::string client = client_of(request.info);
+  if (id_source_ == plan::Source::written) return pools_.at(client);
+  Result<std::string> id = taken_value(id_source_, request);
+  if (!id.ok()) return id.error();
+  return pools_.at(client.empty() ? *id : *id + " " + client);
+}
+
+std::string Cluster::client_of(const ConnectionInfo& info) const {
+  if (apart_by_ == plan::ClientPart::nothing) return "";
+  return apart_by_ == plan::ClientPart::host ? info.remote.ip() : info.remote.to_string();
+}
+
+void Cluster::start() {
+  const bool one_pool = id_source_ == plan::Source::written && apart_by_ == plan::ClientPart::nothing;
+  if (one_pool && plan_.pool.prewarm > 0) pools_.at("")->start();
+}
 
 Error Cluster::timeout_error() const {
-  return Error(Error::Kind::timeout,
-               "connecting took longer than " + std::to_string(plan_.connect_timeout.count()) + " ms");
+  const bool one_place = plan_.endpoints.size() == 1 && id_source_ == plan::Source::written;
+  const std::string where = one_place ? " to " + plan::to_string(plan_.endpoints.front().address) : "";
+  return Error(Error::Kind::timeout, "connecting" + where + " took longer than " +
+                                         plan::duration_text(plan_.connect_timeout) + " (--connect-timeout)");
+}
+
+void Cluster::count_failure(const Error& why) {
+  stats_.connect_failures.add(1);
+  if (why.kind == Error::Kind::timeout) stats_.connect_timeouts.add(1);
 }
 
 Task<Result<Cluster::Dialed>> Cluster::connect(ConnectRequest& request) {
-  const plan::Address& address = plan_.endpoints.front().address;
-  if (const auto* tcp = std::get_if<plan::Tcp>(&address)) return connect_tcp(*tcp, request);
-  return connect_internal(std::get<plan::Internal>(address), request);
+  return connections_ == nullptr ? connect_any_endpoint(request) : in_place(connect_any_endpoint(request));
 }
 
-Task<Result<Cluster::Dialed>> Cluster::connect_internal(const plan::Internal& address, ConnectRequest& request) {
-  Task<Result<net::InternalListener::Opened>> opening = environment_.registry.connect(address, request);
+Task<Result<Cluster::Dialed>> Cluster::connect_to(const Authority& authority, ConnectRequest& request) {
+  return connections_ == nullptr ? connect_allowed(authority, request) : in_place(connect_allowed(authority, request));
+}
+
+Task<Result<Cluster::Dialed>> Cluster::connect_any_endpoint(ConnectRequest& request) {
+  return endpoints_.size() == 1 ? dial_endpoint(0, request) : connect_one_of(request);
+}
+
+Task<Result<Cluster::Dialed>> Cluster::connect_one_of(ConnectRequest& request) {
+  const Duration share = plan_.connect_timeout / static_cast<int>(endpoints_.size());
+  const Duration patience = std::min<Duration>(environment_.context.limits.next_endpoint, share);
+  EndpointRace race(environment_.context, endpoints_, *this, patience, request);
+  Task<Result<Dialed>> running = race.run();
+  co_return co_await running;
+}
+
+// The one place that knows what kinds of endpoints there are.
+Task<Result<Cluster::Dialed>> Cluster::dial_endpoint(std::size_t endpoint, ConnectRequest& request) {
+  const plan::Address& address = plan_.endpoints[endpoint].address;
+  if (const auto* tcp = std::get_if<plan::Tcp>(&address)) return connect_tcp(*tcp, request);
+  if (const auto* file = std::get_if<plan::Unix>(&address)) return connect_unix(*file, request);
+  return connect_internal(std::get<plan::Internal>(address), endpoint, request);
+}
+
+Task<Result<Cluster::Dialed>> Cluster::connect_internal(plan::Internal address, std::size_t endpoint,
+                                                        ConnectRequest& request) {
+  if (const plan::Source source = plan::source_of(address.endpoint_id); source != plan::Source::written) {
+    Result<std::string> id = taken_value(source, request);
+    if (!id.ok()) co_return id.error();
+    address.endpoint_id = std::move(*id);
+  }
+  const Passed& passed = passed_[endpoint];
+  if (passed.missing > 0) {
+    environment_.context.counters.add(Counter::no_metadata, passed.missing);
+    stats_.no_metadata.add(passed.missing);
+  }
+  stats_.connects.add(1);
+  Task<Result<net::InternalListener::Opened>> opening =
+      environment_.registry.connect(address, request, passed.metadata);
   Result<net::InternalListener::Opened> opened = co_await opening;
+  if (!opened.ok()) count_failure(opened.error());
   if (!opened.ok()) co_return opened.error();
-  co_return Dialed{std::move(opened->stream),
-                   "internal:" + address.listener + (address.endpoint_id.empty() ? "" : "/" + address.endpoint_id)};
+  std::string name = plan::to_string(address);
+  std::string peer = opened->upstream.empty() ? name : std::move(opened->upstream);
+  co_return Dialed{std::move(opened->stream), std::move(name), std::move(peer), nullptr};
+}
+
+Task<Result<Cluster::Dialed>> Cluster::connect_unix(const plan::Unix& address, ConnectRequest& request) {
+  stats_.connects.add(1);
+  Task<Result<StreamPtr>> connecting = environment_.network.connect_unix(address.path, request.cancel);
+  Result<StreamPtr> connected = co_await connecting;
+  if (!connected.ok()) count_failure(connected.error());
+  if (!connected.ok()) co_return connected.error();
+  const std::string name = plan::to_string(address);
+  co_return Dialed{std::move(*connected), name, name, nullptr};
 }
 
 Task<Result<std::vector<SocketAddress>>> Cluster::resolve(const std::string& host, std::uint16_t port,
@@ -87,14 +177,24 @@ Task<Result<std::vector<SocketAddress>>> Cluster::resolve(const std::string& hos
   Result<std::vector<SocketAddress>> addresses = co_await resolving;
   if (!addresses.ok() && proxy_status_token(addresses.error()) == "dns_timeout")
     environment_.context.counters.add(Counter::dns_timeouts);
+  if (!addresses.ok() || plan_.family == plan::Family::any || SocketAddress::from_literal(host, port))
+    co_return addresses;
+  const int wanted = plan_.family == plan::Family::v4 ? AF_INET : AF_INET6;
+  std::erase_if(*addresses, [&](const SocketAddress& address) { return address.family() != wanted; });
+  if (addresses->empty())
+    co_return Error(Error::Kind::dns, host + " has no " + (wanted == AF_INET ? "IPv4" : "IPv6") + " address")
+        .with(502, "dns_error;rcode=\"NODATA\"");
   co_return addresses;
 }
 
 Task<Result<Cluster::Dialed>> Cluster::connect_any(std::vector<SocketAddress> addresses, ConnectRequest& request) {
+  stats_.connects.add(1);
   Task<Result<net::Connected>> connecting = environment_.network.connect(std::move(addresses), request.cancel);
   Result<net::Connected> connected = co_await connecting;
+  if (!connected.ok()) count_failure(connected.error());
   if (!connected.ok()) co_return connected.error();
-  co_return Dialed{std::move(connected->stream), connected->address.to_string()};
+  std::string address = connected->address.to_string();
+  co_return Dialed{std::move(connected->stream), address, address, nullptr};
 }
 
 Task<Result<Cluster::Dialed>> Cluster::connect_tcp(const plan::Tcp& address, ConnectRequest& request) {
@@ -114,7 +214,7 @@ bool Cluster::is_own(const SocketAddress& address) const {
   });
 }
 
-Task<Result<Cluster::Dialed>> Cluster::connect_to(const Authority& authority, ConnectRequest& request) {
+Task<Result<Cluster::Dialed>> Cluster::connect_allowed(const Authority& authority, ConnectRequest& request) {
   Counters& counters = environment_.context.counters;
   if (!rules_.may_allow(authority)) {
     counters.add(Counter::denied);
@@ -132,54 +232,6 @@ Task<Result<Cluster::Dialed>> Cluster::connect_to(const Authority& authority, Co
   }
   Task<Result<Dialed>> connecting = connect_any(std::move(*addresses), request);
   co_return co_await connecting;
-}
-
-Task<Result<Cluster::Dialed>> Cluster::open_tunnel(const std::string& target, ConnectRequest& request) {
-  std::uint64_t newest = 0;
-  for (std::uint64_t tries = 0;; ++tries) {
-    Task<Result<Dialed>> trying = try_tunnel(target, request, newest);
-    Result<Dialed> opened = co_await trying;
-    if (opened.ok() || !opened.error().retry_safe || tries >= environment_.context.limits.retries ||
-        request.cancel.cancelled())
-      co_return opened;
-    environment_.context.counters.add(Counter::retries);
-    log::debug("CONNECT {} again over a fresh connection: {}", target, opened.error().text());
-  }
-}
-
-Task<Result<Cluster::Dialed>> Cluster::try_tunnel(const std::string& target, ConnectRequest& request,
-                                                  std::uint64_t& newest) {
-  Task<Result<http::Pool::Acquired>> acquiring = pool_.acquire(request, newest);
-  Result<http::Pool::Acquired> acquired = co_await acquiring;
-  if (!acquired.ok()) co_return acquired.error();
-  newest = acquired->newest;
-  // Cancelled in the same turn as the connection came: the hook below would not be called any more.
-  if (request.cancel.cancelled()) co_return request.cancel.reason();
-  http::ClientExchange& exchange = *acquired->exchange;
-  const Cancel::Hook hook(
-      request.cancel,
-      [](void* stream) noexcept {
-        static_cast<http::ClientExchange*>(stream)->abort(Error(Error::Kind::cancelled, "not wanted any more"));
-      },
-      &exchange);
-  http::RequestHead head;
-  head.method = "CONNECT";
-  head.authority = target;
-  Result<void> sent = co_await exchange.send(head, http::Body::tunnel());
-  if (!sent.ok() && !request.cancel.cancelled()) co_return name_proxy(sent.error(), acquired->address, plan_.protocol);
-  if (!sent.ok()) co_return request.cancel.reason();
-  for (;;) {
-    Result<http::ResponseHead> answer = co_await exchange.head();
-    if (!answer.ok() && !request.cancel.cancelled())
-      co_return name_proxy(answer.error(), acquired->address, plan_.protocol);
-    if (!answer.ok()) co_return request.cancel.reason();
-    if (answer->status < 200) continue;
-    if (answer->status >= 300) {
-      exchange.abort(Error(Error::Kind::cancelled, "refused tunnel"));
-      co_return refusal(*answer, target);
-    }
-    co_return Dialed{std::move(acquired->exchange), std::move(acquired->address)};
-  }
 }
 
 }  // namespace tunnel::proxy

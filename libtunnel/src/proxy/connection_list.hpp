@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <string>
 #include <utility>
 
-#include "base/error.hpp"
-#include "base/loop.hpp"
+#include "proxy/live_record.hpp"
+#include "tunnel/error.hpp"
+#include "tunnel/loop.hpp"
 
 namespace tunnel::proxy {
 
@@ -25,7 +25,8 @@ class Connection {
   // Nothing new on it: an idle one ends, a busy one with its last exchange. A tunnel goes on.
   virtual void drain() noexcept = 0;
   virtual void abort(const Error& reason) noexcept = 0;
-  virtual std::string describe() const = 0;
+  // Adds what it has under way: itself, or each request on it.
+  virtual void describe(Listing& into) const = 0;
 
  protected:
   virtual ~Connection();
@@ -46,6 +47,7 @@ class ConnectionList {
   void drain() noexcept;
   // May be repeated; returns how many were told for the first time.
   std::size_t abort(const Error& reason) noexcept;
+  void describe(Listing& into) const;
   // Set whenever the last connection went.
   Notify& became_empty() { return empty_; }
 
@@ -92,6 +94,11 @@ inline void ConnectionList::give_back(void* /*context*/) noexcept { (void)::mall
 
 inline void ConnectionList::drain() noexcept {
   for_each([](Connection& connection) { connection.drain(); });
+}
+
+inline void ConnectionList::describe(Listing& into) const {
+  for (const Connection* connection = first_; connection != nullptr && !into.full(); connection = connection->next_)
+    connection->describe(into);
 }
 
 inline std::size_t ConnectionList::abort(const Error& reason) noexcept {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/forward.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/log.hpp"
@@ -14,14 +16,16 @@ constexpr std::size_t kTurnBytes = 262144;  // as pump(): then it is the others'
 // One attempt: two pumps side by side and the heads between them.
 class Forwarding {
  public:
-  Forwarding(Handler& handler, http::ServerExchange& server, http::ClientExchange& client, Cancel& cancel)
+  Forwarding(Handler& handler, http::ServerExchange& server, http::ClientExchange& client, Cancel& cancel,
+             const FlowTimeouts& timeouts, Live& live)
       : handler_(handler),
         server_(server),
         client_(client),
         cancel_(cancel),
-        // Between request and response a server may think for as long as a connection may be idle.
-        flow_(handler.context(), {handler.plan().idle_timeout, handler.plan().idle_timeout}, &Forwarding::expired,
-              this),
+        timeouts_(timeouts),
+        live_(live),
+        flow_(handler.context(), of_a_response(timeouts), &Forwarding::expired, this, &live.traffic),
+        shown_(live.flow, flow_),
         grace_(handler.context().loop, &Forwarding::grace_over, this),
         grace_time_(handler.context().limits.linger_time),
         hook_(cancel, &Forwarding::cancelled, this) {}
@@ -53,7 +57,8 @@ class Forwarding {
     flow_.stop();
     result_.bytes_sent = flow_.bytes(Direction::down);
     if (result_.error || client_.response_body().kind != http::Body::Kind::tunnel) co_return std::move(result_);
-    Relay relay(handler_.context(), handler_.tunnel_timeouts(), server_, client_);
+    Relay relay(handler_.context(), timeouts_, server_, client_, &live_.traffic);
+    const ShownFlow shown(live_.flow, relay.flow());
     const RelayEnd end = co_await relay.run();
     result_.error = end.error;
     result_.bytes_received = relay.flow().bytes(Direction::up);
@@ -62,6 +67,11 @@ class Forwarding {
   }
 
  private:
+  // Between request and response a server may think for as long as a stream may be idle.
+  static FlowTimeouts of_a_response(FlowTimeouts timeouts) {
+    timeouts.half_close = timeouts.idle;
+    return timeouts;
+  }
   static void expired(void* self, const Error& reason) noexcept { static_cast<Forwarding*>(self)->cut(reason); }
   static void cancelled(void* self) noexcept {
     auto& forwarding = *static_cast<Forwarding*>(self);
@@ -142,6 +152,7 @@ class Forwarding {
       }
       responded_ = true;
       result_.status = head->status;
+      handler_.note_response(live_.record, head->fields);
       Result<void> answered = co_await server_.respond(*head, client_.response_body());
       if (!answered.ok()) co_return fail_downstream(answered.error());
       break;
@@ -182,8 +193,11 @@ class Forwarding {
   http::ServerExchange& server_;
   http::ClientExchange& client_;
   Cancel& cancel_;
+  FlowTimeouts timeouts_;
+  Live& live_;
   Forwarded result_;
   Flow flow_;
+  ShownFlow shown_;
   Timer grace_;
   Duration grace_time_;
   Cancel::Hook hook_;
@@ -201,17 +215,29 @@ http::RequestHead onward(const http::RequestHead& request, const ConnectionInfo&
   return head;
 }
 
+// What is left of the timeout of a route for a request that is complete since `begun`; zero: it has none.
+Duration left_of(Duration timeout, TimePoint begun, const Context& context) {
+  if (timeout == Duration::zero()) return timeout;
+  return std::max<Duration>(begun + timeout - context.loop.now(), std::chrono::milliseconds(1));
+}
+
 // Over a connection newer than `newest`, which is then that of this try.
-Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request,
-                            std::uint64_t& newest) {
+Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::Pool& pool, http::ServerExchange& server,
+                            ConnectRequest& request, FlowTimeouts timeouts, TimePoint begun, std::uint64_t& newest,
+                            Live& live) {
   Forwarded result;
-  Cancel connecting(request.cancel, cluster.plan().connect_timeout, cluster.timeout_error());
-  ConnectRequest timed{request.info, connecting};
-  Task<Result<http::Pool::Acquired>> acquiring = cluster.pool().acquire(timed, newest);
+  // A request without a body is complete, and its time runs, while the connection is made.
+  const bool complete = server.request_body().kind == http::Body::Kind::none;
+  const auto left = [&] { return complete ? left_of(timeouts.response, begun, handler.context()) : timeouts.response; };
+  const Duration whole = cluster.plan().connect_timeout;
+  const bool sooner = complete && left() > Duration::zero() && left() < whole;
+  Cancel connecting(request.cancel, sooner ? left() : whole, sooner ? response_timeout() : cluster.timeout_error());
+  ConnectRequest timed{request.info, connecting, request.authority};
+  Task<Result<http::Pool::Acquired>> acquiring = pool.acquire(timed, newest);
   Result<http::Pool::Acquired> acquired = co_await acquiring;
   if (!acquired.ok()) {
-    if (connecting.cancelled() && !request.cancel.cancelled())
-      handler.context().counters.add(Counter::connect_timeouts);
+    if (acquired.error().kind == Error::Kind::timeout && connecting.cancelled() && !request.cancel.cancelled())
+      handler.context().counters.add(sooner ? Counter::response_timeouts : Counter::connect_timeouts);
     result.error = acquired.error();
     co_return result;
   }
@@ -223,7 +249,8 @@ Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::ServerExch
   }
   const http::RequestHead head = onward(server.request(), request.info);
   {
-    Forwarding forwarding(handler, server, *acquired->exchange, request.cancel);
+    timeouts.response = left();
+    Forwarding forwarding(handler, server, *acquired->exchange, request.cancel, timeouts, live);
     Task<Forwarded> running = head.is_connect() ? forwarding.run_connect(head) : forwarding.run(head);
     result = co_await running;
   }
@@ -233,10 +260,18 @@ Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::ServerExch
 
 }  // namespace
 
-Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request) {
+Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request,
+                        const FlowTimeouts& timeouts, Live& live) {
+  Result<std::shared_ptr<http::Pool>> pool = cluster.pool_for(request);
+  if (!pool.ok()) {
+    Forwarded nowhere;
+    nowhere.error = pool.error();
+    co_return nowhere;
+  }
+  const TimePoint begun = handler.context().loop.now();
   std::uint64_t newest = 0;
   for (std::uint64_t tries = 0;; ++tries) {
-    Task<Forwarded> trying = try_forward(handler, cluster, server, request, newest);
+    Task<Forwarded> trying = try_forward(handler, cluster, **pool, server, request, timeouts, begun, newest, live);
     Forwarded result = co_await trying;
     const bool again = result.status == 0 && result.error.retry_safe && result.bytes_received == 0 &&
                        tries < handler.context().limits.retries && !request.cancel.cancelled();

@@ -15,7 +15,16 @@ struct Forwarded {
   std::string upstream;
 };
 
-// Returns without having answered if that is still to be done (status 0).
-Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request);
+// Where a request shows while it is under way: its bytes in the edge's traffic, and by the flow that moves them now;
+// its answer in the record, if that is to have any of its fields.
+struct Live {
+  Traffic& traffic;
+  const Flow*& flow;
+  AccessRecord& record;
+};
+
+// Returns without having answered if that is still to be done (status 0). `timeouts` are those of the route.
+Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request,
+                        const FlowTimeouts& timeouts, Live& live);
 
 }  // namespace tunnel::proxy

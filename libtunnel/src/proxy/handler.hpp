@@ -6,7 +6,9 @@
 #include <memory>
 #include <string>
 
+#include "http/message.hpp"
 #include "net/listener.hpp"
+#include "plan/access_format.hpp"
 #include "proxy/cluster.hpp"
 #include "proxy/environment.hpp"
 #include "stream/pump.hpp"
@@ -15,13 +17,17 @@ namespace tunnel::proxy {
 
 class Handler : public net::Acceptor, public net::InternalListener {
  public:
-  Handler(Environment& environment, const plan::Listener& plan) : environment_(environment), plan_(plan) {}
+  Handler(Environment& environment, const plan::Listener& plan);
   Handler(const Handler&) = delete;
   Handler& operator=(const Handler&) = delete;
   virtual ~Handler() = default;
   const plan::Listener& plan() const { return plan_; }
   Environment& environment() const { return environment_; }
   const Context& context() const { return environment_.context; }
+  bool wants_original() const override;
+  // What an internal connect to this listener knows of its connection, once the listener has looked at it, too: where
+  // it was going, if that is asked for and metadata says it.
+  void look_at(ConnectionInfo& info) const;
 
   // A place among the listener's connections and, unless it came over an internal hop, the process's; given back when
   // destroyed.
@@ -33,29 +39,57 @@ class Handler : public net::Acceptor, public net::InternalListener {
     ~Admission();
     // kind none, or the limit that was reached. What is refused still counts while it is told so.
     const Error& refusal() const { return refusal_; }
+    bool entered() const { return entered_; }  // from outside the process
 
    private:
-    Environment& environment_;
+    Handler& handler_;
     std::atomic<std::uint64_t>& listener_;
+    ListenerStats& stats_;
     bool entered_;  // from outside: has a descriptor
     GaugeGuard gauge_;
     Error refusal_;
   };
 
-  // Fills what is known at the start.
-  AccessRecord start_record(AccessRecord::Kind kind, const ConnectionInfo& info) const;
-  // Takes the end, adds the duration, counts the bytes and hands the record to the log.
-  void finish_record(AccessRecord& record, const Flow* flow, const Error& error) const;
-  // A line for the log about `peer`; a flood of them is merged. `what` it asked for is escaped already.
+  // Fills what is known at the start and counts it as begun. `cluster` is one of the handler's; empty: none.
+  AccessRecord start_record(AccessRecord::Kind kind, const ConnectionInfo& info, std::string_view cluster) const;
+  // What its bytes are counted in while they move: a flow does.
+  Traffic& traffic(const AccessRecord& record) const { return stats_.edge(record.cluster).traffic; }
+  // What of the fields of a request, or of its answer, the listener's log takes.
+  void note_request(AccessRecord& record, const http::Fields& fields) const;
+  void note_response(AccessRecord& record, const http::Fields& fields) const;
+  // The bytes a record says were sent, where no flow moved them.
+  void count_sent(const AccessRecord& record) const;
+  // The status a record says was answered.
+  void count_answer(const AccessRecord& record) const;
+  // Takes the end, adds the duration, counts it as ended and hands the record to the log.
+  void finish_record(AccessRecord& record, const Flow* flow, const Error& error);
+  // A line for the log about `peer`; a flood of them is merged. `what` it asked for is escaped already. Says nothing
+  // over standard input and output, where the process's last words tell.
   void tell(const std::string& peer, const Error& reason, std::string_view what = {}) const;
-  FlowTimeouts tunnel_timeouts() const { return {plan_.idle_timeout, plan_.half_close_timeout}; }
+  // What is to be known of a relay that has ended, beside its access record: a timer that ran out, or a side so slow
+  // that flow control held the other one back. `entered`: it came from outside; hops behind tell the same.
+  void tell_end(const AccessRecord& record, const Flow& flow, const Error& error, bool entered) const;
+  // Bytes went up and none came back, see FlowTimeouts::silence.
+  virtual void tell_silence(const AccessRecord& /*record*/) const {}
+  // A failure of a connection over standard input and output: the first is its outcome.
+  void note(const Error& error, bool established);
+  FlowTimeouts tunnel_timeouts() const;
+  ListenerStats& stats() const { return stats_; }
 
  protected:
   std::pair<StreamPtr, StreamPtr> make_pair() const;
+  // A line for the log about `peer`; those of one `topic` are merged when there are many. `what` and `text` are
+  // escaped.
+  void say(log::Level level, std::string_view topic, const std::string& peer, std::string_view what,
+           std::string_view text) const;
 
  private:
   Environment& environment_;
   plan::Listener plan_;
+  plan::LoggedNames logged_;
+  ListenerStats& stats_;
+  bool on_stdio_;
+  Outcome outcome_;
 };
 
 // The handler `plan` asks for. Its clusters must be in the environment.

@@ -5,12 +5,14 @@
 
 namespace tunnel::proxy {
 
-HopStream::HopStream(Handler& handler, const ConnectionInfo& info)
+HopStream::HopStream(Handler& handler, const ConnectionInfo& info, std::string_view cluster)
     : Stream(handler.context().loop),
       Connection(handler.environment().connections),
       handler_(handler),
       admission_(handler, info),
-      record_(handler.start_record(AccessRecord::Kind::connection, info)) {}
+      record_(handler.start_record(AccessRecord::Kind::connection, info, cluster)) {
+  record_.refused = static_cast<bool>(admission_.refusal());
+}
 
 HopStream::~HopStream() {
   if (!upstream_) return;
@@ -23,17 +25,24 @@ HopStream::~HopStream() {
   handler_.finish_record(record_, &*flow_, why_);
 }
 
-void HopStream::attach(StreamPtr upstream, std::string address) {
-  upstream_ = std::move(upstream);
-  record_.upstream = std::move(address);
-  flow_.emplace(handler_.context(), handler_.tunnel_timeouts(), &HopStream::expired, this);
+void HopStream::attach(Cluster::Dialed upstream) {
+  endpoint_ = std::move(upstream.endpoint);
+  upstream_ = std::move(upstream.stream);
+  record_.upstream = std::move(upstream.address);
+  flow_.emplace(handler_.context(), handler_.tunnel_timeouts(), &HopStream::expired, this, &handler_.traffic(record_));
+  flow_->on_silence(
+      [](void* self) noexcept {
+        const auto& hop = *static_cast<HopStream*>(self);
+        hop.handler_.tell_silence(hop.record_);
+      },
+      this);
   upstream_->on_reset(this);
+  lifetime_ = Lifetime::of(handler_, *this, record_.downstream_remote, record_.begin);
 }
 
 void HopStream::fail(const Error& reason) { handler_.finish_record(record_, nullptr, reason); }
 
-Io HopStream::do_try_read(Buffer& into, std::size_t max) {
-  const Io io = upstream_->try_read(into, max);
+Io HopStream::read_from_upstream(Io io) {
   switch (io.state) {
     case Io::State::done:
       flow_->moved(Direction::down, io.bytes);
@@ -52,8 +61,7 @@ Io HopStream::do_try_read(Buffer& into, std::size_t max) {
   return io;
 }
 
-Io HopStream::try_write(Buffer& from, More more) {
-  const Io io = upstream_->try_write(from, more);
+Io HopStream::written_to_upstream(Io io) {
   switch (io.state) {
     case Io::State::done:
       flow_->moved(Direction::up, io.bytes);

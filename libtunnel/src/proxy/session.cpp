@@ -6,17 +6,26 @@ namespace tunnel::proxy {
 void Session::fail(const Error& reason) {
   // What the client itself did is no news; a hop's failure is told by whoever accepted the client.
   if (downstream && reason.side != Error::Side::downstream) handler.tell(record.downstream_remote, reason);
-  if (downstream) downstream->abort(reason);
   handler.finish_record(record, nullptr, reason);
+  if (downstream) downstream->abort(reason);
 }
 
 Task<void> relay(std::unique_ptr<Session> session) {
   Relay relaying(session->handler.context(), session->handler.tunnel_timeouts(), *session->downstream,
-                 *session->upstream);
+                 *session->upstream, &session->handler.traffic(session->record));
   session->relay = &relaying;
+  relaying.flow().on_silence(
+      [](void* self) noexcept {
+        const auto& silent = *static_cast<Session*>(self);
+        silent.handler.tell_silence(silent.record);
+      },
+      session.get());
+  session->lifetime =
+      Lifetime::of(session->handler, *session, session->record.downstream_remote, session->record.begin);
   const RelayEnd end = co_await relaying.run();
+  session->lifetime.reset();
   session->relay = nullptr;
-  if (end.error.kind == Error::Kind::timeout) session->handler.tell(session->record.downstream_remote, end.error);
+  session->handler.tell_end(session->record, relaying.flow(), end.error, session->admission.entered());
   session->upstream.reset();  // a hop behind us writes its line first
   session->downstream.reset();
   session->handler.finish_record(session->record, &relaying.flow(), end.error);

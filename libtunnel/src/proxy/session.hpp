@@ -6,33 +6,44 @@
 #include <utility>
 
 #include "proxy/handler.hpp"
+#include "proxy/lifetime.hpp"
 
 namespace tunnel::proxy {
 
 // In the list of connections while it lives: drain lets it go on, abort ends the connect or the relay.
 class Session final : public Connection {
  public:
-  Session(Handler& of, const ConnectionInfo& info)
+  // `cluster`: where the handler will connect to; empty: nowhere.
+  Session(Handler& of, const ConnectionInfo& info, std::string_view cluster)
       : Connection(of.environment().connections),
         handler(of),
         admission(of, info),
-        record(of.start_record(AccessRecord::Kind::connection, info)) {}
+        record(of.start_record(AccessRecord::Kind::connection, info, cluster)) {
+    record.refused = static_cast<bool>(admission.refusal());
+  }
   void drain() noexcept override {}
   void abort(const Error& reason) noexcept override {
     if (connecting != nullptr) connecting->cancel(reason);
     if (relay != nullptr) relay->abort(reason);
   }
-  std::string describe() const override { return record.downstream_remote; }
+  void describe(Listing& into) const override { into.add(record, relay != nullptr ? &relay->flow() : nullptr); }
+  void attach(Cluster::Dialed dialed) {
+    record.upstream = std::move(dialed.address);
+    endpoint = std::move(dialed.endpoint);
+    upstream = std::move(dialed.stream);
+  }
   // There will be nothing to relay: the client is reset and the line says why.
   void fail(const Error& reason);
 
   Handler& handler;
   Handler::Admission admission;
   AccessRecord record;
+  std::shared_ptr<const void> endpoint;
   StreamPtr downstream;
   StreamPtr upstream;
   Cancel* connecting = nullptr;
   Relay* relay = nullptr;
+  std::unique_ptr<Lifetime> lifetime;
 };
 
 // Relays between the session's two streams, writes its line and ends it. A coroutine of its own, so that nothing that

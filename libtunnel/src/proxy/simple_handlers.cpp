@@ -2,7 +2,9 @@
 #include "proxy/simple_handlers.hpp"
 
 #include <utility>
+#include <variant>
 
+#include "proxy/embedded.hpp"
 #include "proxy/session.hpp"
 
 namespace tunnel::proxy {
@@ -35,25 +37,50 @@ Task<void> send_back(StreamPtr stream) {
 
 }  // namespace
 
-void SimpleHandler::accepted(StreamPtr stream, ConnectionInfo info) { serve(std::move(stream), info); }
+SimpleHandler::SimpleHandler(Environment& environment, const plan::Listener& plan) : Handler(environment, plan) {}
+
+void SimpleHandler::accepted(StreamPtr stream, ConnectionInfo info) {
+  std::unique_ptr<Session> session = start_session(info);
+  session->downstream = std::move(stream);
+  if (session->admission.refusal()) return session->fail(session->admission.refusal());
+  serve(std::move(session), info);
+}
 
 Task<Result<SimpleHandler::Opened>> SimpleHandler::open(ConnectRequest& request) {
+  std::unique_ptr<Session> session = start_session(request.info);
+  if (session->admission.refusal()) {
+    session->fail(session->admission.refusal());
+    co_return session->admission.refusal();
+  }
   auto [near, far] = make_pair();
-  serve(std::move(far), request.info);
+  session->downstream = std::move(far);
+  serve(std::move(session), request.info);
   co_return Opened{std::move(near), ""};
 }
 
-// Relayed to a pair whose far end echoes or drops: limits, timers and the log line are then those of any other
+std::unique_ptr<Session> SimpleHandler::start_session(const ConnectionInfo& info) {
+  auto session = std::make_unique<Session>(*this, info, "");
+  const plan::Handler& kind = plan().handler;
+  session->record.upstream = std::holds_alternative<plan::Echo>(kind)      ? "echo:"
+                             : std::holds_alternative<plan::Discard>(kind) ? "discard:"
+                                                                           : "custom:" + plan().name;
+  return session;
+}
+
+// Relayed to a pair with somebody at its far end: limits, timers and the log line are then those of any other
 // connection.
-void SimpleHandler::serve(StreamPtr stream, const ConnectionInfo& info) {
-  auto session = std::make_unique<Session>(*this, info);
-  session->record.upstream = echo_ ? "echo:" : "discard:";
-  session->downstream = std::move(stream);
-  if (session->admission.refusal()) return session->fail(session->admission.refusal());
+void SimpleHandler::serve(std::unique_ptr<Session> session, const ConnectionInfo& info) {
   auto [near, far] = make_pair();
   session->upstream = std::move(near);
-  spawn(echo_ ? send_back(std::move(far)) : drop_all(std::move(far)));
+  start_far_end(std::move(far), info);
   spawn(relay(std::move(session)));
+}
+
+void SimpleHandler::start_far_end(StreamPtr stream, const ConnectionInfo& info) const {
+  const plan::Handler& kind = plan().handler;
+  if (std::holds_alternative<plan::Echo>(kind)) return spawn(send_back(std::move(stream)));
+  if (std::holds_alternative<plan::Discard>(kind)) return spawn(drop_all(std::move(stream)));
+  environment().embedded.serve(environment().shared.custom.at(plan().name), std::move(stream), info);
 }
 
 }  // namespace tunnel::proxy

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <memory>
+
 #include "proxy/handler.hpp"
 
 namespace tunnel::proxy {
 
-// echo: sends back what comes; discard: reads and drops it. Both end when the client does.
+class Session;
+
+// What ends in this process. echo: sends back what comes; discard: reads and drops it; custom: an embedder's code. The
+// first two end when the client does.
 class SimpleHandler final : public Handler {
  public:
-  SimpleHandler(Environment& environment, const plan::Listener& plan)
-      : Handler(environment, plan), echo_(std::holds_alternative<plan::Echo>(Handler::plan().handler)) {}
+  SimpleHandler(Environment& environment, const plan::Listener& plan);
   void accepted(StreamPtr stream, ConnectionInfo info) override;
   Task<Result<Opened>> open(ConnectRequest& request) override;
 
  private:
-  void serve(StreamPtr stream, const ConnectionInfo& info);
-  bool echo_;
+  std::unique_ptr<Session> start_session(const ConnectionInfo& info);
+  void serve(std::unique_ptr<Session> session, const ConnectionInfo& info);
+  void start_far_end(StreamPtr stream, const ConnectionInfo& info) const;
 };
 
 }  // namespace tunnel::proxy

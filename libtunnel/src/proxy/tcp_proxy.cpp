@@ -3,32 +3,87 @@
 
 #include <utility>
 
+#include "base/log.hpp"
+#include "plan/wording.hpp"
 #include "proxy/hop_stream.hpp"
+#include "proxy/taken_value.hpp"
 
 namespace tunnel::proxy {
+namespace {
+
+// Whether another attempt might end otherwise: what we refuse ourselves we would refuse again. Behind an internal hop
+// that has tried as often as it may, trying again would multiply.
+bool is_of_the_way(const Error& error) {
+  if (error.tried_again) return false;
+  switch (error.kind) {
+    case Error::Kind::reset:
+    case Error::Kind::closed:
+    case Error::Kind::refused:
+    case Error::Kind::timeout:
+    case Error::Kind::unreachable:
+    case Error::Kind::dns:
+    case Error::Kind::protocol:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 TcpProxy::TcpProxy(Environment& environment, const plan::Listener& plan)
     : Handler(environment, plan),
       settings_(std::get<plan::TcpProxy>(Handler::plan().handler)),
-      cluster_(*environment.clusters.at(settings_.cluster)) {}
+      cluster_(*environment.clusters.at(settings_.cluster)) {
+  if (!settings_.tunnel) return;
+  tunnel_.emplace(context(), cluster_, *settings_.tunnel);
+  target_source_ = plan::target_source_of(settings_.tunnel->target);
+  if (target_source_ == plan::Source::format) target_format_ = plan::parse_connection_format(settings_.tunnel->target);
+}
+
+void TcpProxy::note_target(AccessRecord& record) const {
+  if (tunnel_ && target_source_ == plan::Source::written) record.authority = settings_.tunnel->target;
+}
 
 void TcpProxy::accepted(StreamPtr stream, ConnectionInfo info) { spawn(serve(std::move(stream), std::move(info))); }
 
-Task<Result<Cluster::Dialed>> TcpProxy::connect_upstream(ConnectRequest& request) {
-  Cancel cancel(request.cancel, cluster_.plan().connect_timeout, cluster_.timeout_error());
-  ConnectRequest timed{request.info, cancel};
-  Task<Result<Cluster::Dialed>> connecting =
-      settings_.tunnel ? cluster_.open_tunnel(settings_.tunnel->target, timed) : cluster_.connect(timed);
-  Result<Cluster::Dialed> connected = co_await connecting;
-  if (!connected.ok() && cancel.cancelled() && !request.cancel.cancelled())
-    context().counters.add(Counter::connect_timeouts);
-  co_return connected;
+Task<Result<Cluster::Dialed>> TcpProxy::connect_upstream(ConnectRequest& request, AccessRecord& record) {
+  if (target_source_ != plan::Source::written) {
+    Result<std::string> target = target_source_ == plan::Source::format
+                                     ? formatted_target(settings_.tunnel->target, target_format_, request.info)
+                                     : taken_value(target_source_, request);
+    if (!target.ok()) co_return target.error();
+    record.authority = std::move(*target);
+  }
+  for (unsigned attempt = 1;; ++attempt) {
+    Cancel cancel(request.cancel, cluster_.plan().connect_timeout, cluster_.timeout_error());
+    ConnectRequest timed{request.info, cancel};
+    Task<Result<Cluster::Dialed>> connecting =
+        tunnel_ ? tunnel_->open(record.authority, timed) : cluster_.connect(timed);
+    Result<Cluster::Dialed> connected = co_await connecting;
+    if (!connected.ok() && connected.error().kind == Error::Kind::timeout && cancel.cancelled() &&
+        !request.cancel.cancelled())
+      context().counters.add(Counter::connect_timeouts);
+    if (connected.ok() || attempt >= settings_.connect_attempts || request.cancel.cancelled() ||
+        !is_of_the_way(connected.error())) {
+      if (!connected.ok() && attempt > 1) connected.error().tried_again = true;
+      co_return connected;
+    }
+    context().counters.add(Counter::connect_retries);
+    log::debug("{} {} attempt {} of {} failed: {}", plan().name, request.info.downstream, attempt,
+               settings_.connect_attempts, log::escape(connected.error().text()));
+    // What fails at once must not keep the others waiting.
+    co_await yield(context().loop);
+  }
+}
+
+std::string TcpProxy::leads_to(const Cluster::Dialed& upstream, const AccessRecord& record) const {
+  return tunnel_ ? record.authority : upstream.peer;
 }
 
 std::unique_ptr<Session> TcpProxy::start_session(const ConnectionInfo& info) {
-  auto session = std::make_unique<Session>(*this, info);
-  session->record.cluster = settings_.cluster;
-  if (settings_.tunnel) session->record.authority = settings_.tunnel->target;
+  auto session = std::make_unique<Session>(*this, info, settings_.cluster);
+  note_target(session->record);
   return session;
 }
 
@@ -40,37 +95,48 @@ Task<void> TcpProxy::serve(StreamPtr downstream, ConnectionInfo info) {
   ClientWatch watch(*session->downstream, cancel);
   session->connecting = &cancel;
   ConnectRequest request{std::move(info), cancel};
-  Task<Result<Cluster::Dialed>> connecting = connect_upstream(request);
+  Task<Result<Cluster::Dialed>> connecting = connect_upstream(request, session->record);
   Result<Cluster::Dialed> upstream = co_await connecting;
   session->connecting = nullptr;
   watch.stop();
   if (!upstream.ok()) co_return session->fail(upstream.error());
-  session->record.upstream = std::move(upstream->address);
-  session->upstream = std::move(upstream->stream);
+  session->attach(std::move(*upstream));
   spawn(relay(std::move(session)));
 }
 
+void TcpProxy::tell_silence(const AccessRecord& record) const {
+  context().counters.add(Counter::silent_tunnels);
+  const bool h2 = cluster_.plan().protocol == plan::Http::h2;
+  // A warning: with -l - it is all that ssh's user, who sees nothing happen, is told.
+  say(log::Level::warning, "silent", record.downstream_remote, log::escape(record.authority),
+      fmt::format(
+          "nothing came back within {} through the proxy {}, although it accepted the tunnel: it may buffer, or "
+          "the target says nothing; try {}: instead of {}:{}",
+          plan::duration_text(context().limits.silence), log::escape(record.upstream), h2 ? "h1" : "h2c",
+          h2 ? "h2c" : "h1", settings_.tunnel->post ? "" : ", or --post"));
+}
+
 Task<Result<TcpProxy::Opened>> TcpProxy::open(ConnectRequest& request) {
+  look_at(request.info);
   return environment().force_pairs ? open_pair(request) : open_record(request);
 }
 
 Task<Result<TcpProxy::Opened>> TcpProxy::open_record(ConnectRequest& request) {
-  auto hop = std::make_unique<HopStream>(*this, request.info);
-  hop->record().cluster = settings_.cluster;
-  if (settings_.tunnel) hop->record().authority = settings_.tunnel->target;
+  auto hop = std::make_unique<HopStream>(*this, request.info, settings_.cluster);
+  note_target(hop->record());
   if (hop->refusal()) {
     hop->fail(hop->refusal());
     co_return hop->refusal();
   }
-  Task<Result<Cluster::Dialed>> connecting = connect_upstream(request);
+  Task<Result<Cluster::Dialed>> connecting = connect_upstream(request, hop->record());
   Result<Cluster::Dialed> upstream = co_await connecting;
   if (!upstream.ok()) {
     hop->fail(upstream.error());
     co_return upstream.error();
   }
-  std::string address = upstream->address;
-  hop->attach(std::move(upstream->stream), address);
-  co_return Opened{std::move(hop), std::move(address)};
+  std::string behind = leads_to(*upstream, hop->record());
+  hop->attach(std::move(*upstream));
+  co_return Opened{std::move(hop), std::move(behind)};
 }
 
 Task<Result<TcpProxy::Opened>> TcpProxy::open_pair(ConnectRequest& request) {
@@ -80,18 +146,18 @@ Task<Result<TcpProxy::Opened>> TcpProxy::open_pair(ConnectRequest& request) {
     session->fail(session->admission.refusal());
     co_return session->admission.refusal();
   }
-  Task<Result<Cluster::Dialed>> connecting = connect_upstream(request);
+  Task<Result<Cluster::Dialed>> connecting = connect_upstream(request, session->record);
   Result<Cluster::Dialed> upstream = co_await connecting;
   if (!upstream.ok()) {
     session->fail(upstream.error());
     co_return upstream.error();
   }
-  session->record.upstream = upstream->address;
-  session->upstream = std::move(upstream->stream);
+  std::string behind = leads_to(*upstream, session->record);
+  session->attach(std::move(*upstream));
   auto [near, far] = make_pair();
   session->downstream = std::move(far);
   spawn(relay(std::move(session)));
-  co_return Opened{std::move(near), std::move(upstream->address)};
+  co_return Opened{std::move(near), std::move(behind)};
 }
 
 }  // namespace tunnel::proxy

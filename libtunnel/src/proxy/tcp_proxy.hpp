@@ -3,7 +3,10 @@
 // internal listener it answers a connect with its own upstream stream and a record (no pair, no pump: a hop costs a
 // record), or, with force_pairs, with a user-space pair it relays; nothing observable differs.
 #pragma once
+#include <optional>
+
 #include "proxy/session.hpp"
+#include "proxy/tunnel_opening.hpp"
 
 namespace tunnel::proxy {
 
@@ -12,16 +15,25 @@ class TcpProxy final : public Handler {
   TcpProxy(Environment& environment, const plan::Listener& plan);
   void accepted(StreamPtr stream, ConnectionInfo info) override;
   Task<Result<Opened>> open(ConnectRequest& request) override;
+  void tell_silence(const AccessRecord& record) const override;
 
  private:
   std::unique_ptr<Session> start_session(const ConnectionInfo& info);
   Task<void> serve(StreamPtr downstream, ConnectionInfo info);
-  Task<Result<Cluster::Dialed>> connect_upstream(ConnectRequest& request);
+  // If it is known before anything is asked for.
+  void note_target(AccessRecord& record) const;
+  // The target goes into `record`.
+  Task<Result<Cluster::Dialed>> connect_upstream(ConnectRequest& request, AccessRecord& record);
+  // Who is at the far end of what was connected to.
+  std::string leads_to(const Cluster::Dialed& upstream, const AccessRecord& record) const;
   Task<Result<Opened>> open_record(ConnectRequest& request);
   Task<Result<Opened>> open_pair(ConnectRequest& request);
 
   const plan::TcpProxy& settings_;
   Cluster& cluster_;
+  std::optional<TunnelOpening> tunnel_;
+  plan::Source target_source_ = plan::Source::written;
+  plan::ConnectionFormat target_format_;  // if that is what it is
 };
 
 }  // namespace tunnel::proxy

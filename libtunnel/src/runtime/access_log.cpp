@@ -135,27 +135,33 @@ AccessLog::AccessLog(const plan::Plan& plan) : format_(plan.process.log_format) 
   for (const plan::Listener& listener : plan.listeners) {
     if (listener.access_log.empty()) continue;
     File& file = files_[listener.access_log];
-    by_listener_[listener.name] = &file;
-    if (file.fd >= 0) continue;
-    if (listener.access_log == "-") {
-      file.fd = STDOUT_FILENO;
-      continue;
-    }
-    file.owned = Fd(::open(listener.access_log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640));
-    if (!file.owned)
-      throw std::system_error(errno, std::generic_category(), "cannot open the access log " + listener.access_log);
-    file.fd = file.owned.get();
+    Sink& sink = by_listener_[listener.name];
+    sink.file = &file;
+    if (listener.access_format != plan::AccessFormat{}) sink.form.emplace(listener.access_format);
+    if (file.fd < 0) open(file, listener.access_log);
   }
   if (!files_.empty()) thread_ = std::thread([this] { run(); });
+}
+
+void AccessLog::open(File& file, const std::string& path) {
+  // Not by its name: it may be a socket, or another user's terminal.
+  if (path == "-" || path == "/dev/stderr") {
+    file.fd = path == "-" ? STDOUT_FILENO : STDERR_FILENO;
+    return;
+  }
+  file.owned = Fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640));
+  if (!file.owned) throw std::system_error(errno, std::generic_category(), "cannot open the access log " + path);
+  file.fd = file.owned.get();
 }
 
 void AccessLog::write(const AccessRecord& record) noexcept {
   const auto found = by_listener_.find(record.listener);
   if (found == by_listener_.end()) return;
   try {
-    const std::string line = format_record(record, format_) + '\n';
+    const Sink& sink = found->second;
+    const std::string line = sink.form ? sink.form->of(record) : format_record(record, format_) + '\n';
     const std::scoped_lock lock(mutex_);
-    File& file = *found->second;
+    File& file = *sink.file;
     if (file.pending.size() + line.size() > kPendingBytes) {
       lost_.fetch_add(1, std::memory_order_relaxed);
       return;

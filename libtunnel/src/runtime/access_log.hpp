@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes access records as lines: text, logfmt or JSON, a thread of its own doing the writing. A full queue or disk
-// loses records, counts them and never stops a worker.
+// Writes access records as lines: text, logfmt, JSON or in the form of the listener, a thread of its own doing the
+// writing. A full queue or disk loses records, counts them and never stops a worker.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -8,11 +8,13 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "base/access_record.hpp"
 #include "base/fd.hpp"
+#include "runtime/access_line.hpp"
 #include "tunnel/plan.hpp"
 
 namespace tunnel::runtime {
@@ -39,13 +41,19 @@ class AccessLog final : public RecordSink {
     std::string pending;  // guarded by mutex_
     std::uint64_t pending_lines = 0;
   };
+  // Where the lines of a listener go, in which form; none: that of the process.
+  struct Sink {
+    File* file = nullptr;
+    std::optional<AccessLine> form;
+  };
+  void open(File& file, const std::string& path);
   void run() noexcept;
   void write_out(const std::string& path, int fd, const std::string& lines, std::uint64_t count) noexcept;
   void complain(const std::string& path, int number) noexcept;
 
   plan::LogFormat format_;
   std::map<std::string, File> files_;  // by path
-  std::map<std::string, File*, std::less<>> by_listener_;
+  std::map<std::string, Sink, std::less<>> by_listener_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<bool> stopping_{false};

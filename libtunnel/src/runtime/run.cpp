@@ -2,48 +2,41 @@
 #include "tunnel/run.hpp"
 
 #include <poll.h>
-#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
-#include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/log.hpp"
-#include "plan/limit_table.hpp"
-#include "runtime/access_log.hpp"
-#include "runtime/stats.hpp"
-#include "runtime/worker.hpp"
+#include "plan/stdio.hpp"
+#include "runtime/exit_status.hpp"
+#include "runtime/server.hpp"
+#include "runtime/service_manager.hpp"
 
 namespace tunnel {
 namespace {
 
 namespace asio = boost::asio;
-using runtime::Worker;
 
 constexpr std::chrono::milliseconds kSameSignal{50};
-constexpr int kExitOk = 0;
-constexpr int kExitFailed = 1;
-constexpr int kExitBadConfiguration = 78;
-
-unsigned allowed_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1U;
-}
+using runtime::kExitBadConfiguration;
+using runtime::kExitFailed;
+using runtime::kExitOk;
 
 // Raises the soft limit on descriptors to the hard one and returns it.
 std::uint64_t raise_descriptors() {
@@ -57,8 +50,21 @@ std::uint64_t raise_descriptors() {
   return limit.rlim_cur;
 }
 
-log::Level level_of(int verbosity) {
-  if (verbosity < 0) return log::Level::warning;
+// What the program reacts to. Only the main thread takes them, and only while a Process watches: before and after they
+// are kept waiting, as one that met its default action would end the program without its exit status.
+constexpr std::array kSignals{SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
+
+void mask_signals(int how) noexcept {
+  sigset_t set;
+  (void)::sigemptyset(&set);
+  for (const int number : kSignals) (void)::sigaddset(&set, number);
+  (void)::pthread_sigmask(how, &set, nullptr);
+}
+
+// Over standard input and output we are a part of somebody else's command (ProxyCommand), who wants to hear of faults
+// only.
+log::Level level_of(int verbosity, bool on_stdio) {
+  if (verbosity < 0 || (verbosity == 0 && on_stdio)) return log::Level::warning;
   if (verbosity == 0) return log::Level::info;
   return verbosity == 1 ? log::Level::debug : log::Level::trace;
 }
@@ -109,96 +115,111 @@ void write_to_stderr(std::string_view text) {
   }
 }
 
-// What to do about an address that cannot be listened on.
-std::string remedy(const plan::Tcp& address, const Error& error) {
-  const std::string_view text = error.text();
-  if (text.ends_with("Address already in use"))
-    return fmt::format("; stop what listens there (ss -ltnp 'sport = :{}') or choose another port", address.port);
-  if (text.ends_with("Permission denied"))
-    return "; a port below 1024 needs root or CAP_NET_BIND_SERVICE: choose a higher one";
-  return text.ends_with("Cannot assign requested address") ? "; no interface of this machine has it" : "";
-}
+// --stats: the line on a terminal, the summary anywhere. Lives on the main thread's io_context.
+class Meter {
+ public:
+  Meter(asio::io_context& io, const runtime::Server& server) : timer_(io), server_(server) {
+    if (::isatty(STDERR_FILENO) == 1) tick();
+  }
+  void stop() { timer_.cancel(); }
+  void sum_up() const { write_to_stderr((shown_ ? "\r\x1b[K" : "") + runtime::meter_summary(read()) + '\n'); }
+
+ private:
+  runtime::MeterReading read() const {
+    runtime::MeterReading reading = server_.reading();
+    reading.elapsed =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started_);
+    return reading;
+  }
+  void tick() {
+    const runtime::MeterReading now = read();
+    write_to_stderr("\r" + runtime::meter_line(now, before_) + "\x1b[K");
+    before_ = now;
+    shown_ = true;
+    timer_.expires_after(std::chrono::seconds(1));
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) tick();
+    });
+  }
+
+  asio::steady_timer timer_;
+  const runtime::Server& server_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  runtime::MeterReading before_;
+  bool shown_ = false;
+};
 
 // A running process: what the signals act on.
 class Process {
  public:
   explicit Process(const plan::Plan& plan)
-      : plan_(plan),
-        limits_(plan::limits_of(plan.process)),
-        workers_wanted_(plan.process.workers > 0 ? plan.process.workers : allowed_cores()) {}
+      : plan_(plan), server_(plan), stdio_(plan::stdio_listener(plan)), signals_(io_) {
+    server_.on_stdio(
+        [this](const proxy::Outcome& outcome) { stdio_failed(outcome); },
+        [this](const proxy::Outcome& outcome) { asio::post(io_, [this, outcome] { stdio_ended(outcome); }); });
+  }
 
   int run() {
-    watch_signals();  // first: what arrives before all is ready waits instead of ending the process
-    if (!descriptors_suffice()) return kExitBadConfiguration;
-    records_ = std::make_unique<runtime::AccessLog>(plan_);
-    std::vector<std::vector<Worker::Socket>> sockets(workers_wanted_);
-    if (!bind(sockets)) return kExitFailed;
-    resolver_ = std::make_unique<net::Resolver>(limits_.resolver_threads);
-    for (auto& own : sockets)
-      workers_.push_back(std::make_unique<Worker>(plan_, limits_, shared_, *records_, *resolver_, std::move(own)));
-    log::info("serving with {} worker{}", workers_.size(), workers_.size() == 1 ? "" : "s");
-    io_.run();
-    for (auto& worker : workers_) worker->join();
-    if (cut_ > 0) log::warning("drain time over: {} connection{} reset", cut_.load(), cut_ == 1 ? " was" : "s were");
-    log::info("ended");
-    const ExitAnyway exit_anyway(kExitOk);
-    records_->stop();
-    return kExitOk;
+    watch_signals();
+    const int status = serve();
+    mask_signals(SIG_BLOCK);
+    return status;
   }
 
  private:
+  int serve() {
+    if (!descriptors_suffice()) return kExitBadConfiguration;
+    server_.on_drain_asked([this] {
+      asio::post(io_, [this] {
+        if (!draining_) terminate();
+      });
+    });
+    server_.on_quit_asked([this] { asio::post(io_, [this] { quit(); }); });
+    if (Result<void> started = server_.start(); !started.ok()) {
+      log::error("{}", started.error().text());
+      return kExitFailed;
+    }
+    if (plan_.process.stats) meter_.emplace(io_, server_);
+    runtime::notify_service_manager("READY=1");
+    io_.run();
+    server_.join();
+    if (const std::size_t cut = server_.cut(); cut > 0)
+      log::warning("drain time over: {} connection{} reset", cut, cut == 1 ? " was" : "s were");
+    log::info("ended");
+    const ExitAnyway exit_anyway(status_);
+    if (meter_) meter_->sum_up();
+    server_.records()->stop();
+    return status_;
+  }
+
   bool descriptors_suffice() {
     const std::uint64_t descriptors = raise_descriptors();
-    const std::uint64_t needed = limits_.connections * 2 + 64;
+    const std::uint64_t connections = server_.limits().connections;
+    const std::uint64_t needed = connections * 2 + 64;
     if (needed <= descriptors) return true;
     const bool asked = std::any_of(plan_.process.limits.begin(), plan_.process.limits.end(),
                                    [](const plan::Limit& l) { return l.key == "conns"; });
     if (asked) {
       log::error("{} connections may need {} descriptors, the system gives {}: raise `ulimit -n` or lower the limit",
-                 limits_.connections, needed, descriptors);
+                 connections, needed, descriptors);
       return false;
     }
     if (needed * 9 / 10 > descriptors)
       log::info("the system gives {} descriptors, enough for about {} of {} connections (raise with `ulimit -n`)",
-                descriptors, descriptors > 64 ? (descriptors - 64) / 2 : 0, limits_.connections);
-    return true;
-  }
-
-  bool bind(std::vector<std::vector<Worker::Socket>>& sockets) {
-    for (std::size_t i = 0; i < plan_.listeners.size(); ++i) {
-      const plan::Listener& listener = plan_.listeners[i];
-      shared_.listener_connections.try_emplace(listener.name, 0);
-      for (const plan::Address& address : listener.addresses) {
-        const auto* tcp = std::get_if<plan::Tcp>(&address);
-        if (tcp == nullptr) {
-          log::info("{} listening on internal:{}", listener.name, std::get<plan::Internal>(address).listener);
-          continue;
-        }
-        Result<std::vector<net::BoundAddress>> bound = net::bind_addresses(*tcp, workers_wanted_, limits_);
-        if (!bound.ok()) {
-          log::error("{}: {}{}", listener.name, bound.error().text(), remedy(*tcp, bound.error()));
-          return false;
-        }
-        for (net::BoundAddress& one : *bound) {
-          log::info("{} listening on {}", listener.name, one.address.to_string());
-          shared_.own_addresses.push_back(one.address);
-          for (std::size_t w = 0; w < workers_wanted_; ++w)
-            sockets[w].push_back(Worker::Socket{i, std::move(one.sockets[w])});
-        }
-      }
-    }
+                descriptors, descriptors > 64 ? (descriptors - 64) / 2 : 0, connections);
     return true;
   }
 
   void watch_signals() {
     (void)std::signal(SIGPIPE, SIG_IGN);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) signals_.add(number);
+    for (const int number : kSignals) signals_.add(number);
+    mask_signals(SIG_UNBLOCK);
     next_signal();
   }
 
   void next_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int number) {
-      if (error) return;
+      if (error || over_) return;
       next_signal();
       on_signal(number);
     });
@@ -207,9 +228,10 @@ class Process {
   void on_signal(int number) {
     switch (number) {
       case SIGUSR2:
-        print_stats();
+        write_to_stderr(server_.stats() + '\n');
         break;
       case SIGHUP:
+        if (stdio_ != nullptr) return terminate();  // whoever we served hangs up; ssh tells its ProxyCommand so
         log::warning("SIGHUP ignored: this version does not reload");
         break;
       case SIGUSR1:
@@ -220,61 +242,83 @@ class Process {
     }
   }
 
-  void print_stats() {
-    std::vector<const Counters*> counters;
-    counters.reserve(workers_.size());
-    for (const auto& worker : workers_) counters.push_back(&worker->counters());
-    const std::string line = runtime::stats_json(counters,
-                                                 {{name_of(Counter::access_log_lost), records_->lost()},
-                                                  {name_of(Counter::log_lost), log::lost()}},
-                                                 {{"tunnel_workers", workers_.size()}}) +
-                             '\n';
-    write_to_stderr(line);
-  }
-
   void terminate() {
     const auto now = std::chrono::steady_clock::now();
     // Some supervisors (GNU timeout) signal a process and then its group: that is one request, not two.
-    if (draining_ && now - draining_since_ < kSameSignal) return;
-    if (draining_) {
-      // Linger is armed on every socket: the kernel resets them all.
-      log::warning("second signal: ending at once");
-      const ExitAnyway exit_anyway(kExitOk);
-      log::stop();
-      records_->stop();
-      ::_exit(kExitOk);
-    }
-    draining_ = true;
-    draining_since_ = now;
+    if (signalled_ && now - signalled_since_ < kSameSignal) return;
+    if (signalled_) end_at_once("second signal");
+    signalled_ = true;
+    signalled_since_ = now;
     log::info("draining for at most {} s (a second signal ends at once)",
               static_cast<double>(plan_.process.drain.count()) / 1000);
-    left_ = workers_.size();
-    for (auto& worker : workers_)
-      worker->drain(plan_.process.drain, [this](std::size_t cut) {
-        cut_ += cut;
-        if (--left_ == 0) asio::post(io_, [this] { signals_.cancel(); });
+    runtime::notify_service_manager("STOPPING=1");
+    drain();
+  }
+
+  // On a worker's thread, and at once: ssh ends its ProxyCommand, sentence or not, when it sees our output end.
+  void stdio_failed(const proxy::Outcome& outcome) const {
+    if (runtime::exit_status(outcome) == kExitOk) return;
+    const std::string_view text = outcome.error.text();
+    log::write_at_once(
+        log::Level::error,
+        fmt::format("{}: {}", stdio_->name, log::escape(text.empty() ? to_string(outcome.error.kind) : text)));
+  }
+
+  // Linger is armed on every socket: the kernel resets them all.
+  [[noreturn]] void end_at_once(std::string_view why) {
+    log::warning("{}: ending at once", why);
+    const ExitAnyway exit_anyway(status_);
+    if (meter_) meter_->sum_up();
+    log::stop();
+    server_.records()->stop();
+    ::_exit(status_);
+  }
+
+  // POST /quitquitquit: a drain without patience, or the end of the one under way.
+  void quit() {
+    if (draining_) end_at_once("POST /quitquitquit");
+    log::info("ending: POST /quitquitquit");
+    runtime::notify_service_manager("STOPPING=1");
+    drain(plan::Milliseconds::zero());
+  }
+
+  // The process was for this connection; what other lines still have is drained.
+  void stdio_ended(const proxy::Outcome& outcome) {
+    status_ = runtime::exit_status(outcome);
+    drain();
+  }
+
+  void drain() { drain(plan_.process.drain); }
+  void drain(plan::Milliseconds patience) {
+    if (std::exchange(draining_, true)) return;
+    server_.drain(patience, [this] {
+      asio::post(io_, [this] {
+        over_ = true;  // a signal that was on its way is not cancelled, and must not be waited behind
+        signals_.cancel();
+        if (meter_) meter_->stop();
       });
+    });
   }
 
   const plan::Plan& plan_;
-  Limits limits_;
-  std::size_t workers_wanted_;
-  proxy::Shared shared_;
-  std::unique_ptr<runtime::AccessLog> records_;
-  std::unique_ptr<net::Resolver> resolver_;
   asio::io_context io_;
-  asio::signal_set signals_{io_};
-  std::vector<std::unique_ptr<Worker>> workers_;
-  std::atomic<std::size_t> left_{0};
-  std::atomic<std::size_t> cut_{0};
+  runtime::Server server_;
+  const plan::Listener* stdio_;  // that of plan_ on standard input and output, if there is one
+  asio::signal_set signals_;
+  std::optional<Meter> meter_;
+  int status_ = kExitOk;
   bool draining_ = false;
-  std::chrono::steady_clock::time_point draining_since_;
+  bool signalled_ = false;
+  bool over_ = false;
+  std::chrono::steady_clock::time_point signalled_since_;
 };
 
 }  // namespace
 
 int run(const plan::Plan& plan) {
-  log::start(level_of(plan.process.verbosity), style_of(plan.process.log_format));
+  mask_signals(SIG_BLOCK);  // first: threads take the mask of who starts them
+  log::start(level_of(plan.process.verbosity, plan::stdio_listener(plan) != nullptr), style_of(plan.process.log_format),
+             plan.process.stats && ::isatty(STDERR_FILENO) == 1);
   int status = kExitFailed;
   try {
     Process process(plan);

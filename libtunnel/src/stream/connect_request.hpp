@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <string>
+
 #include "base/cancel.hpp"
-#include "stream/connection_info.hpp"
+#include "tunnel/connection_info.hpp"
 
 namespace tunnel {
 
@@ -10,6 +12,7 @@ namespace tunnel {
 struct ConnectRequest {
   ConnectionInfo info;  // of the connection on whose behalf this is
   Cancel& cancel;
+  std::string authority{};  // host:port the request names; not over internal hops, empty if there is no request
 };
 
 }  // namespace tunnel

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stream/pump.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "stream/pipe.hpp"
 
 namespace tunnel {
 namespace {
@@ -10,6 +13,12 @@ namespace {
 constexpr std::size_t kReadBytes = 262144;
 constexpr std::size_t kTurnBytes = 262144;
 constexpr int kTurnRounds = 16;
+// This many large reads in a row are bulk: from then on bytes stay in the kernel, if both sides can do that. Small
+// pieces end it, as a message is cheaper to copy; not a single one behind many large ones, which is the rest of
+// something.
+constexpr std::size_t kBulkBytes = 65536;
+constexpr int kBulkReads = 4;
+constexpr std::size_t kSmallBytes = 16384;
 // A sink that refuses more ends nothing: what the source still sends is read and dropped, up to this, while answers
 // flow.
 constexpr std::size_t kDiscardBytes = 65536;
@@ -18,12 +27,22 @@ constexpr std::size_t kDiscardBytes = 65536;
 
 Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
   Buffer buffer;
+  Pipe pipe;
+  const std::size_t pipe_bytes = flow.context().limits.pipe_bytes;
   std::size_t turn_bytes = 0;
   int rounds = 0;
+  int bulk_reads = 0;
   PumpEnd end;
   for (;;) {
-    const Io in = from.try_read(buffer, kReadBytes);
+    Io in{Io::State::would_block, 0};
+    const std::size_t most = bulk_reads >= kBulkReads && from.can_fill() ? std::min(pipe_bytes, to.drain_bytes()) : 0;
+    if (most > 0 && pipe.open(pipe_bytes)) in = from.try_fill(pipe, most);
+    if (in.state == Io::State::done)
+      flow.context().counters.add(Counter::spliced_bytes, in.bytes);
+    else
+      in = from.try_read(buffer, kReadBytes);
     if (in.state == Io::State::would_block) {
+      pipe.close();
       turn_bytes = 0;
       rounds = 0;
       co_await Readable(from);
@@ -36,8 +55,12 @@ Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
       break;
     }
     flow.moved(direction, in.bytes);
-    while (!buffer.empty()) {
-      const Io out = to.try_write(buffer, More::no);
+    if (in.bytes < kSmallBytes)
+      bulk_reads /= 2;
+    else if (in.bytes >= kBulkBytes && bulk_reads < 2 * kBulkReads && pipe_bytes > 0)
+      ++bulk_reads;
+    while (!buffer.empty() || !pipe.empty()) {
+      const Io out = pipe.empty() ? to.try_write(buffer, More::no) : to.try_drain(pipe, pipe.size());
       if (out.state == Io::State::done) {
         flow.unblocked(direction);
         continue;
@@ -62,14 +85,16 @@ Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
   co_return end;
 }
 
-Relay::Relay(const Context& context, const FlowTimeouts& timeouts, Stream& downstream, Stream& upstream)
+Relay::Relay(const Context& context, const FlowTimeouts& timeouts, Stream& downstream, Stream& upstream,
+             Traffic* traffic)
     : downstream_(downstream),
       upstream_(upstream),
-      flow_(context, timeouts, &Relay::expired, this),
+      flow_(context, timeouts, &Relay::expired, this, traffic),
       changed_(context.loop),
       linger_(context.loop, &Relay::lingered, this) {
   downstream_.on_reset(this);
   upstream_.on_reset(this);
+  downstream_.leads_to(&upstream_);
 }
 
 Relay::~Relay() = default;
@@ -82,6 +107,7 @@ Task<RelayEnd> Relay::run() {
   linger_.disarm();
   downstream_.on_reset(nullptr);
   upstream_.on_reset(nullptr);
+  downstream_.leads_to(nullptr);
   if (end_.error) {
     downstream_.abort(end_.error);
     upstream_.abort(end_.error);
@@ -129,7 +155,7 @@ Task<void> Relay::run_direction(Direction direction) {
       source_is_gone(opposite(direction));
       break;
   }
-  done_[index] = true;
+  done_[index] = left_[index] = true;
   changed_.set();
 }
 
@@ -147,6 +173,7 @@ Task<void> Relay::outlive(Direction direction) {
   const Duration patience = given_up ? flow_.timeouts().reset_flush : flow_.timeouts().half_close;
   Result<void> flushed = co_await to.flush(to.loop().now() + patience);
   if (!flushed.ok()) fail(flushed.error());
+  left_[index] = true;
   if (source_reset_[index]) {
     Error reason = source(direction).error();
     fail(reason.on(side));
@@ -187,18 +214,24 @@ Task<void> Relay::pass_reset(Direction direction, Error reason) {
   to.abort(reason);
 }
 
-// The sink takes no more but still answers: closing the source now would reset the answer away, so its bytes are
-// dropped.
+// The sink takes no more but still answers: closing the source before it has the answer would reset that away, so its
+// bytes are dropped.
 Task<void> Relay::discard(Direction direction) {
   Buffer dropped;
   std::size_t total = 0;
+  std::size_t turn_bytes = 0;
   Stream& from = source(direction);
-  while (total < kDiscardBytes || !done_[static_cast<std::size_t>(opposite(direction))]) {
+  while (total < kDiscardBytes || !left_[static_cast<std::size_t>(opposite(direction))]) {
     Result<std::size_t> n = co_await from.read(dropped, kReadBytes);
     if (!n.ok()) fail(n.error());
     if (!n.ok() || *n == 0) break;
     total += *n;
+    turn_bytes += *n;
     dropped.clear();
+    // A sender that is as fast as this would keep the whole loop to itself.
+    if (turn_bytes < kTurnBytes) continue;
+    turn_bytes = 0;
+    co_await yield(from.loop());
   }
   flow_.ended(direction);
 }

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "stream/flow.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel {
 
@@ -41,7 +41,9 @@ struct RelayEnd {
 // aborted.
 class Relay final : private ResetObserver {
  public:
-  Relay(const Context& context, const FlowTimeouts& timeouts, Stream& downstream, Stream& upstream);
+  // `traffic` as for a Flow.
+  Relay(const Context& context, const FlowTimeouts& timeouts, Stream& downstream, Stream& upstream,
+        Traffic* traffic = nullptr);
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();
@@ -50,6 +52,7 @@ class Relay final : private ResetObserver {
   // Resets both streams: run() returns with this error.
   void abort(const Error& reason) noexcept;
   const Flow& flow() const { return flow_; }
+  Flow& flow() { return flow_; }
 
  private:
   Stream& source(Direction d) { return d == Direction::up ? downstream_ : upstream_; }
@@ -72,6 +75,7 @@ class Relay final : private ResetObserver {
   Flow flow_;
   RelayEnd end_;
   std::array<bool, 2> done_{};          // the direction's task does nothing any more
+  std::array<bool, 2> left_{};          // and what it moved is with the far end
   std::array<bool, 2> source_gone_{};   // the direction's source takes nothing any more
   std::array<bool, 2> source_reset_{};  // and said so by a reset
   Notify changed_;                      // of either

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
 
 #include <cassert>
 #include <utility>

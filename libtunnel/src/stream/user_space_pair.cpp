@@ -6,6 +6,8 @@
 #include <cassert>
 #include <utility>
 
+#include "stream/flush_wait.hpp"
+
 namespace tunnel {
 namespace {
 
@@ -33,13 +35,16 @@ class PairEnd final : public Stream {
   void on_reset(ResetObserver* observer) override;
   Io try_write(Buffer& from, More more) override;
   void on_writable(Slot& slot) override;
+  bool silent_since(TimePoint since) const override {
+    return peer() != nullptr && peer()->beyond_ != nullptr && peer()->beyond_->silent_since(since);
+  }
+  void leads_to(const Stream* beyond) override { beyond_ = beyond; }
 
  protected:
   Io do_try_read(Buffer& into, std::size_t max) override;
   void do_on_readable(Slot& slot) override;
 
  private:
-  struct FlushWait;
   enum class PeerFate : std::uint8_t { alive, closed, reset };
 
   PairEnd* peer() const { return core_.ends[1 - index_]; }
@@ -53,6 +58,7 @@ class PairEnd final : public Stream {
   PairCore& core_;
   std::size_t index_;
   Buffer queue_;  // written by the peer, read here
+  const Stream* beyond_ = nullptr;
   ResetObserver* observer_ = nullptr;
   Slot* read_slot_ = nullptr;
   Slot* write_slot_ = nullptr;
@@ -61,31 +67,6 @@ class PairEnd final : public Stream {
   bool peer_finished_ = false;  // the end stands behind queue_
   bool paused_ = false;         // the peer may not write until queue_ is at the low mark
   bool aborted_ = false;
-};
-
-struct PairEnd::FlushWait {
-  FlushWait(PairEnd& owner, TimePoint when)
-      : end(owner),
-        timer(
-            owner.loop(), [](void* self) noexcept { static_cast<FlushWait*>(self)->finish(); }, this),
-        deadline(when) {}
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> caller) {
-    assert(end.flushing_ == nullptr && "a second flush is pending");
-    slot.handle = caller;
-    end.flushing_ = this;
-    timer.arm(deadline);
-  }
-  void await_resume() const noexcept {}
-  void finish() noexcept {
-    end.flushing_ = nullptr;
-    timer.disarm();
-    end.loop().post(slot);
-  }
-  PairEnd& end;
-  Slot slot;
-  Timer timer;
-  TimePoint deadline;
 };
 
 PairEnd::~PairEnd() {
@@ -195,7 +176,7 @@ Task<Result<void>> PairEnd::flush(TimePoint deadline) {
     if (peer_fate_ == PeerFate::reset) co_return error();
     if (other == nullptr || other->queue_.empty()) co_return Result<void>();
     if (loop().now() >= deadline) co_return Error(Error::Kind::timeout, "bytes could not be flushed in time");
-    FlushWait wait(*this, deadline);
+    FlushWait wait(loop(), flushing_, deadline);
     co_await wait;
   }
 }

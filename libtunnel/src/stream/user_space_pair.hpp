@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/context.hpp"
-#include "stream/stream.hpp"
+#include "tunnel/stream.hpp"
 
 namespace tunnel {
 

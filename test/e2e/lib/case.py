@@ -37,6 +37,13 @@ class Case:
         self.tools.append(tool)
         return tool.wait_listening()
 
+    def session(self, name, *arguments, **options):
+        """One of our programs over standard input and output: program.Session, with its `stdin` and `stdout`."""
+        words = (["--force-pairs"] if self.force_pairs else []) + [str(word) for word in arguments]
+        session = program.Session(self.bin, name, words, **options)
+        self.tools.append(session)
+        return session
+
     def run(self, *lines, options=()):
         """tun-run with one -e a line."""
         words = list(options)

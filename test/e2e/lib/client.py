@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients by hand: raw sockets, HTTP/1.1 requests, CONNECT."""
+import errno
 import http.client
 import socket
 from dataclasses import dataclass
@@ -19,8 +20,29 @@ class Response:
         return ", ".join(value for key, value in self.fields if key == name)
 
 
+class ResetAlready(socket.socket):
+    """A connection that was accepted and reset before connect() had returned: whoever uses it is told of that now."""
+
+    def told(self, *_):
+        raise ConnectionResetError(errno.ECONNRESET, "reset before connect() returned")
+
+    recv = recv_into = send = sendall = told
+
+    def shutdown(self, how):
+        raise OSError(errno.ENOTCONN, f"shutdown({how}) after a reset")
+
+
 def connect(port, host="127.0.0.1", seconds=20):
-    sock = socket.create_connection((host, port), timeout=seconds * wait.SCALE)
+    """To a TCP port or, if `port` is a text, to the path of a unix socket. A reset is told by what is done next."""
+    if isinstance(port, str):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(seconds * wait.SCALE)
+        sock.connect("\0" + port[1:] if port.startswith("@") else port)
+        return sock
+    try:
+        sock = socket.create_connection((host, port), timeout=seconds * wait.SCALE)
+    except ConnectionResetError:
+        return ResetAlready()
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 

@@ -4,7 +4,7 @@ import functools
 import re
 
 # Counters of how a hop is made, or of timing; everything else must be equal to the last digit.
-MAY_DIFFER = re.compile(r"pair|paused|pool_idle|wakeup|accept_bursts|log_lost|_seconds")
+MAY_DIFFER = re.compile(r"pair|paused|spliced|pool_idle|stalled|wakeup|accept_bursts|log_lost|_seconds")
 # Fields of an access record that are never the same twice; ports inside addresses are replaced.
 VOLATILE = re.compile(r"time|start|duration|(^|_)(ms|us|ns|id|pid|worker)$")
 PORT = re.compile(r"(127\.0\.0\.1|\[::1\]|localhost):\d+")

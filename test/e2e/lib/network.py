@@ -7,6 +7,7 @@ user gets one through a user namespace. Where neither is allowed, tests share th
 import ctypes
 import errno
 import fcntl
+import itertools
 import os
 import socket
 import struct
@@ -50,24 +51,42 @@ def own_network_possible():
     return os.waitpid(child, 0)[1] == 0
 
 
+def tcp_rows(name):
+    """Those of /proc/self/net/`name`, as they are read: (local address, local port, remote port, state). Listening sockets come first."""
+    try:
+        with open(f"/proc/self/net/{name}", encoding="ascii") as file:
+            next(file)
+            for line in file:
+                field = line.split()
+                host, port = field[1].split(":")
+                yield host, int(port, 16), int(field[2].split(":")[1], 16), int(field[3], 16)
+    except FileNotFoundError:  # no IPv6
+        return
+
+
 def tcp_table():
     """Rows (local address, local port, remote port, state) of this network's TCP sockets."""
-    rows = []
-    for name in ("tcp", "tcp6"):
-        try:
-            with open(f"/proc/self/net/{name}", encoding="ascii") as file:
-                lines = file.read().splitlines()[1:]
-        except FileNotFoundError:  # no IPv6
-            continue
-        for line in lines:
-            field = line.split()
-            host, port = field[1].split(":")
-            rows.append((host, int(port, 16), int(field[2].split(":")[1], 16), int(field[3], 16)))
-    return rows
+    return [row for name in ("tcp", "tcp6") for row in tcp_rows(name)]
+
+
+def unix_listening(path):
+    """Whether a unix socket listens that was bound to `path` ("@name" for an abstract one) as it was written."""
+    with open("/proc/self/net/unix", encoding="utf-8", errors="replace") as file:
+        for line in file.read().splitlines()[1:]:
+            field = line.split(None, 7)
+            # Num RefCount Protocol Flags Type St Inode Path; the flag is __SO_ACCEPTCON
+            if len(field) == 8 and field[7] == path and int(field[3], 16) & 0x10000:
+                return True
+    return False
 
 
 def listening(port):
-    return any(row[1] == port and row[3] == LISTEN for row in tcp_table())
+    """Whether somebody listens on a TCP port or, if `port` is a text, at the path of a unix socket."""
+    if isinstance(port, str):
+        return unix_listening(port)
+    # Not the whole table: behind a load there are tens of thousands of sockets in it that wait to be forgotten.
+    heads = (itertools.takewhile(lambda row: row[3] == LISTEN, tcp_rows(name)) for name in ("tcp", "tcp6"))
+    return any(row[1] == port for row in itertools.chain.from_iterable(heads))
 
 
 def established(port):

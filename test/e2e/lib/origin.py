@@ -14,7 +14,7 @@ STEP = 4096  # a piece carries its running number this often, so that no two pla
 
 
 class Server:
-    """Listens on 127.0.0.1:`port` and gives every connection to handler(connection) in a thread of its own.
+    """Listens on 127.0.0.1:`port`, or at the path of a unix socket, and gives every connection to handler(connection) in a thread of its own.
 
     When the handler returns, the connection is closed. What it raises is kept in `errors`, resets by the peer excepted: a test that
     cares about those looks at `ends` (an entry a connection: "closed" or the name of the exception).
@@ -23,9 +23,10 @@ class Server:
     def __init__(self, port, handler, backlog=1024):
         self.port, self.handler_ = port, handler
         self.connections, self.errors, self.ends, self.closing_ = [], [], [], False
-        self.sock_ = socket.socket()
+        self.tcp_ = not isinstance(port, str)
+        self.sock_ = socket.socket(socket.AF_INET if self.tcp_ else socket.AF_UNIX)
         self.sock_.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock_.bind(("127.0.0.1", port))
+        self.sock_.bind(("127.0.0.1", port) if self.tcp_ else port)
         self.sock_.listen(backlog)
         self.threads_ = [threading.Thread(target=self.accept_, daemon=True)]
         self.threads_[0].start()
@@ -36,7 +37,8 @@ class Server:
                 connection, _ = self.sock_.accept()
             except OSError:
                 return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tcp_:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections.append(connection)
             thread = threading.Thread(target=self.serve_, args=(connection,), daemon=True)
             self.threads_.append(thread)

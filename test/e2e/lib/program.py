@@ -53,20 +53,26 @@ class Lines:
 
 
 class Program:
-    """One running process. `listens`: ports that must be listened on before start() returns."""
+    """One running process. `listens`: ports, and paths of unix sockets, that must be listened on before start() returns. `stdin`,
+    `stdout`: what subprocess takes; a `stdout` that is given is not read here."""
 
-    def __init__(self, name, command, listens=(), env=None, cwd=None, stdin=None):
-        for port in listens:
-            assert not network.listening(port), f"port {port} is taken already; {name} cannot be started on it"
+    def __init__(self, name, command, listens=(), env=None, cwd=None, stdin=None, stdout=None, pass_fds=()):
+        for port in listens:  # a unix socket may be handed from one to the next
+            assert isinstance(port, str) or not network.listening(port), f"port {port} is taken already; {name} cannot be started on it"
         self.name, self.command, self.listens = name, [str(word) for word in command], list(listens)
         environment = {**os.environ, "PATH": SYSTEM_PATH, **(env or {})}
         # setpriv: the program ends with this process, however that ends.
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", *self.command], env=environment, cwd=cwd,
-                                        stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                        stdin=subprocess.DEVNULL if stdin is None else stdin,
+                                        stdout=subprocess.PIPE if stdout is None else stdout, stderr=subprocess.PIPE,
+                                        pass_fds=pass_fds)
         self.pid = self.process.pid
-        self.out, self.err = Lines(self.process.stdout), Lines(self.process.stderr)
+        self.out, self.err = Lines(self.process.stdout or ()), Lines(self.process.stderr)
 
     def wait_listening(self, seconds=15):
+        if not self.listens:
+            return self  # one that is to end by itself may have done so already
+
         def ready():
             assert self.process.poll() is None, f"{self.name} ended with status {self.process.returncode} at start\n{self.report()}"
             return all(network.listening(port) for port in self.listens)
@@ -116,16 +122,15 @@ class Program:
         return "\n".join(parts)
 
 
-POOLS_EMPTY_SOON = ("--limit", "pool-idle=400")
-
-
 def ports_of(words):
-    """The TCP ports a command line listens on: -l PORT, -l HOST:PORT; a tun-run -e 'COMMAND' is looked into."""
+    """What a command line listens on: ports (-l PORT, -l HOST:PORT) and paths (-l unix:PATH); a tun-run -e 'COMMAND' is looked into."""
     ports, words = [], [str(word) for word in words]
     for option, value in zip(words, words[1:]):
         if option in ("-l", "--listen"):
             match = re.fullmatch(r"(?:tcp:)?(?:.*:)?(\d+)", value)
-            if match and not value.startswith("internal:"):
+            if value.startswith("unix:"):
+                ports.append(re.split("(?<!,),(?!,)", value[5:])[0].replace(",,", ","))
+            elif match and not value.startswith(("internal:", "fd:", "systemd:")):
                 ports.append(int(match[1]))
         elif option == "-e":
             ports += ports_of(shlex.split(value))
@@ -135,12 +140,13 @@ def ports_of(words):
 class Tool(Program):
     """One of the four programs. stop() is a test of its own: gauges back to 0, SIGTERM, exit status 0, nothing from a sanitizer."""
 
-    def __init__(self, folder, name, arguments, listens=None, prefix=(), **options):
+    def __init__(self, folder, name, arguments, listens=None, prefix=(), pool_idle_ms=400, **options):
         program = os.path.join(folder, name)
         assert os.access(program, os.X_OK), f"{program} is missing: build it first"
         ports = ports_of(arguments) if listens is None else listens
         # What a pool keeps open for the next request is closed soon: then a gauge that is not 0 is a leak.
-        super().__init__(name, [*prefix, program, *(POOLS_EMPTY_SOON if ports and name != "fake" else ()), *arguments], listens=ports, **options)
+        soon = ("--limit", f"pool-idle={pool_idle_ms}") if ports and name != "fake" else ()
+        super().__init__(name, [*prefix, program, *soon, *arguments], listens=ports, **options)
         self.final = None  # its last answer to SIGUSR2, when nothing was open any more
 
     def usr2(self, seconds=5):
@@ -184,6 +190,60 @@ class Tool(Program):
     def access_log(self):
         """Access-log records (--access-log - --log-format json) of a program that has ended."""
         return [json.loads(line) for line in self.out.all() if line.startswith("{")]
+
+
+class Session(Tool):
+    """One of the four programs with -l -: `stdin` and `stdout` are what it is given, by default pipes whose other ends are `to` and
+    `back`. A test that is done with it has seen it end."""
+
+    def __init__(self, folder, name, arguments, stdin=None, stdout=None, **options):
+        ours = []
+        if stdin is None:
+            stdin, self.to = os.pipe()
+            ours.append(stdin)
+        if stdout is None:
+            self.back, stdout = os.pipe()
+            ours.append(stdout)
+        super().__init__(folder, name, arguments, stdin=stdin, stdout=stdout, **options)
+        for descriptor in ours:
+            os.close(descriptor)
+
+    def send(self, data):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.to, view):]
+
+    def finish(self):
+        """The end of its standard input."""
+        os.close(self.to)
+
+    def read(self, size):
+        """So many bytes of its standard output, fewer only at the end."""
+        data = b""
+        while len(data) < size and (piece := os.read(self.back, size - len(data))):
+            data += piece
+        return data
+
+    def read_to_end(self):
+        with open(self.back, "rb", closefd=False) as file:
+            return file.read()
+
+    def said(self):
+        """What stands on its standard error, once it has ended, without time and level."""
+        return [re.sub(r"^\S+Z (\w+) ", r"\1 ", line) for line in self.err.all()]
+
+    def expect(self, status, *words, seconds=10):
+        """It ends with this status and, unless that is 0, one sentence with these words."""
+        ended = self.wait_exit(seconds)
+        said = self.said()
+        assert ended == status, f"{self.name} ended with status {ended} instead of {status}\n{self.report()}"
+        assert len(said) == (1 if words else 0), f"{self.name} said {said}"
+        for word in words:
+            assert word in said[0], f"no {word!r} in {said[0]!r}"
+
+    def stop(self):
+        assert not self.running(), f"{self.name} was left running\n{self.report()}"
+        self.check_output()
 
 
 def statistics_of(line):

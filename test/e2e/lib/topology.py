@@ -38,10 +38,10 @@ def decap(t, target, to=None):
     return port
 
 
-def encap(t, proxy, target, *more):
+def encap(t, proxy, target, *more, **options):
     """tun-encap to `proxy` ("h1:127.0.0.1:10001")."""
     port = t.port()
-    t.tool("tun-encap", *ONE, *LOG, "-l", tcp(port), "-x", proxy, "--target", target, *more)
+    t.tool("tun-encap", *ONE, *LOG, "-l", tcp(port), "-x", proxy, "--target", target, *more, **options)
     return port
 
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/buffer.hpp"
+#include "tunnel/buffer.hpp"
 
 #include <gtest/gtest.h>
 

@@ -10,9 +10,9 @@
 #include <string>
 #include <utility>
 
-#include "base/loop.hpp"
-#include "base/task.hpp"
 #include "support/sim_loop.hpp"
+#include "tunnel/loop.hpp"
+#include "tunnel/task.hpp"
 
 namespace tunnel {
 namespace {

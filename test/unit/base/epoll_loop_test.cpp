@@ -53,6 +53,24 @@ TEST(EpollLoop, PostRemoteFromOtherThreadsLosesNothing) {
   EXPECT_EQ(calls, kThreads * kCalls);
 }
 
+// Else a timer a call arms would be early by as long as the loop had waited.
+TEST(EpollLoop, ACallFromAnotherThreadKnowsTheTime) {
+  EpollLoop loop;
+  TimePoint posted;
+  TimePoint known;
+  std::thread other([&] {
+    std::this_thread::sleep_for(milliseconds(30));
+    posted = Clock::now();
+    loop.post_remote([&] {
+      known = loop.now();
+      loop.stop();
+    });
+  });
+  loop.run();
+  other.join();
+  EXPECT_GE(known, posted);
+}
+
 TEST(EpollLoop, ARemoteMayOutliveTheLoop) {
   auto loop = std::make_unique<EpollLoop>();
   auto remote = loop->remote();

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "base/counters.hpp"
-#include "base/error.hpp"
 #include "base/log.hpp"
+#include "tunnel/error.hpp"
 
 namespace tunnel {
 namespace {

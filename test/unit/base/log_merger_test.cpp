@@ -9,6 +9,7 @@
 namespace tunnel {
 namespace {
 
+using log::Level;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -33,9 +34,9 @@ class LogMerger : public ::testing::Test {
 };
 
 TEST_F(LogMerger, AFloodIsOneLineAndACountASecond) {
-  for (int i = 0; i < 1000; ++i) merger_.info("entry denied", "entry 127.0.0.1:1: no rule allows it");
+  for (int i = 0; i < 1000; ++i) merger_.write(Level::info, "entry denied", "entry 127.0.0.1:1: no rule allows it");
   loop_.advance(seconds(1));
-  for (int i = 0; i < 3; ++i) merger_.info("entry denied", "entry 127.0.0.1:2: no rule allows it");
+  for (int i = 0; i < 3; ++i) merger_.write(Level::info, "entry denied", "entry 127.0.0.1:2: no rule allows it");
   loop_.advance(seconds(1));
   const std::string text = lines();
   EXPECT_EQ(count(text, "no rule allows it"), 2) << text;
@@ -44,13 +45,24 @@ TEST_F(LogMerger, AFloodIsOneLineAndACountASecond) {
 }
 
 TEST_F(LogMerger, KindsAreCountedApartAndASingleLineHasNoCount) {
-  merger_.info("entry denied", "first kind");
-  merger_.info("entry timeout", "second kind");
+  merger_.write(Level::info, "entry denied", "first kind");
+  merger_.write(Level::info, "entry timeout", "second kind");
   loop_.advance(milliseconds(2500));
   const std::string text = lines();
   EXPECT_EQ(count(text, "first kind"), 1) << text;
   EXPECT_EQ(count(text, "second kind"), 1) << text;
   EXPECT_EQ(count(text, "more within"), 0) << text;
+}
+
+TEST_F(LogMerger, ACountHasTheLevelOfItsLine) {
+  for (int i = 0; i < 2; ++i) merger_.write(Level::debug, "entry noise", "not written at info level");
+  for (int i = 0; i < 2; ++i) merger_.write(Level::warning, "entry silent", "nothing came back");
+  loop_.advance(seconds(1));
+  const std::string text = lines();
+  EXPECT_EQ(count(text, "noise"), 0) << text;
+  EXPECT_EQ(count(text, "not written"), 0) << text;
+  EXPECT_EQ(count(text, " warning nothing came back"), 1) << text;
+  EXPECT_EQ(count(text, " warning entry silent: 1 more within a second"), 1) << text;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/task.hpp"
+#include "tunnel/task.hpp"
 
 #include <gtest/gtest.h>
 

@@ -40,9 +40,15 @@ TEST(Arguments, KeepOrderValuesAndPlaces) {
        {"file=a@1", "execute=x y@3", "file=b@4", "execute=z@5"}},
       {Program::tun_run, {"-q", "--", "-e", "--check"}, {"quiet=@1", "file=-e@3", "file=--check@4"}},
       {Program::tun_run, {"-", ""}, {"file=-@1", "file=@2"}},
+      // A value that may be left out is never a word of its own.
+      {Program::tun_run, {"--explain", "a", "b"}, {"explain=@1", "file=a@2", "file=b@3"}},
+      {Program::tun_run, {"a", "--explain=10000", "b"}, {"file=a@1", "explain=10000@2", "file=b@3"}},
+      {Program::tun_run, {"--explain", "-e", "x"}, {"explain=@1", "execute=x@3"}},
+      {Program::tun_run, {"--explain", "--", "-x"}, {"explain=@1", "file=-x@3"}},
   };
   for (const Case& each : cases) {
-    EXPECT_EQ(shown(parse_arguments(each.program, Setting::alone, command_line_words(each.typed))), each.shown)
+    Faults faults(kUsage);
+    EXPECT_EQ(shown(parse_arguments(each.program, Setting::alone, command_line_words(each.typed), faults)), each.shown)
         << testing::PrintToString(each.typed);
   }
 }
@@ -71,22 +77,24 @@ TEST(Arguments, WhatIsNoOptionIsRefused) {
           {chain, {"--lisen", "1"}, "there is no option '--lisen', did you mean --listen?"},
           {chain, {"-l", "1", "--tto=a:1"}, "there is no option '--tto', did you mean --to?"},
           {chain, {"--conn", "1"}, "there is no option '--conn', did you mean --connect-timeout?"},
-          {chain, {"--lb", "least"}, "there is no option '--lb'"},
           {chain, {"-z"}, "there is no option '-z'"},
           {chain, {"-vz"}, "there is no option '-vz'"},
-          {chain, {"--explain"}, "there is no option '--explain'"},
-          {Program::tun_encap, {"--post"}, "there is no option '--post'"},
-          {Program::tun_encap, {"--header", "a: b"}, "there is no option '--header'"},
+          {Program::tcp_chain,
+           {"--header", "a: b"},
+           "--header is an option of tun-encap, not of tcp-chain; leave it out"},
           {Program::tun_decap, {"--tls", "cert=a"}, "there is no option '--tls'"},
           {Program::tun_decap, {"--auth-file", "f"}, "there is no option '--auth-file'"},
-          {Program::tun_run, {"--graph=svg"}, "there is no option '--graph'"},
-          {Program::tun_run, {"--envoy", "f"}, "there is no option '--envoy'"},
+          {Program::tun_run, {"--envoi", "f"}, "there is no option '--envoi', did you mean --envoy?"},
           {chain, {"--\n"}, "there is no option '--\\x0a'"},
           {chain, {"--http"}, "--http is an option of tun-encap, not of tcp-chain; leave it out"},
           {chain, {"-xh1:a:1"}, "-x is an option of tun-encap, not of tcp-chain; leave it out"},
           {Program::tun_encap,
            {"-t", "a:1"},
-           "-t is an option of tun-decap, tcp-chain, not of tun-encap; leave it out"},
+           "-t is an option of tun-decap, tcp-chain, not of tun-encap; where tunnels lead is --target here"},
+          {Program::tun_decap,
+           {"--target", "a:1"},
+           "--target is an option of tun-encap, not of tun-decap; where connections lead is -t here"},
+          {Program::tun_encap, {"-"}, "'-' belongs to no option; standard input and output are -l -"},
           {Program::tun_run,
            {"-l", "1"},
            "-l is an option of tun-encap, tun-decap, tcp-chain, not of tun-run; put it on a line"},
@@ -102,14 +110,10 @@ TEST(Arguments, WhatIsWrittenWrongIsRefused) {
           {chain, {"-l"}, "-l needs a value; write -l LISTEN"},
           {chain, {"-l", "--to", "a:1"}, "-l needs a value; write -l LISTEN"},
           {chain, {"--name="}, "--name needs a value; write --name NAME"},
+          {chain, {"--explain="}, "--explain= needs a value; write --explain=LISTEN or --explain"},
+          {chain, {"-l", "1", "-t", "a:1", "--explain", "1"}, "'1' belongs to no option"},
           {chain, {"--check=yes"}, "--check takes no value; write it by itself"},
           {Program::tun_encap, {"--http=1"}, "--http takes no value; write it by itself"},
-          {chain,
-           {"-t", "a:1", "-t", "b:1"},
-           "-t is given twice; several destinations are not supported by this version"},
-          {Program::tun_encap,
-           {"-x", "h1:a:1", "-x", "h1:b:1"},
-           "-x is given twice; several proxies in a row are not supported by this version"},
           {chain, {"--name", "a", "--name", "a"}, "--name is given twice; give it once"},
           {chain, {"--check", "--check"}, "--check is given twice; give it once"},
       },
@@ -119,7 +123,8 @@ TEST(Arguments, WhatIsWrittenWrongIsRefused) {
 TEST(Arguments, ProcessOptionsOfALineBelongToTunRun) {
   for (const Option& row : option_table()) {
     if (row.scope != Scope::process) continue;
-    std::string line = "tcp-chain -l 1 -t a:1 --" + std::string(row.name) + (row.argument.empty() ? "" : " 1");
+    const bool bare = row.argument.empty() || row.value_optional();
+    std::string line = "tcp-chain -l 1 -t a:1 --" + std::string(row.name) + (bare ? "" : " 1");
     const Typed typed = type(Program::tun_run, {"-e", line});
     EXPECT_EQ(typed.status, 64) << row.name;
     EXPECT_EQ(typed.err.find("tun-run: -e#1:1:"), 0U) << typed.err;

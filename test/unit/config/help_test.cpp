@@ -29,7 +29,7 @@ std::vector<std::string> options_shown(const std::string& help) {
   for (const std::string& line : lines_of(help)) {
     const bool lettered = line.size() > 8 && line.starts_with("  -") && line.substr(4, 4) == ", --";
     if (!lettered && !line.starts_with("      --")) continue;
-    names.push_back(line.substr(8, line.find(' ', 8) - 8));
+    names.push_back(line.substr(8, line.find_first_of(" [", 8) - 8));
   }
   return names;
 }

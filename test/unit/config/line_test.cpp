@@ -70,6 +70,69 @@ TEST(Line, TcpChainRelays) {
               {cluster("in.to", Tcp{"a", 1})});
 }
 
+TEST(Line, MetadataOfAnAddressIsPassedOn) {
+  const std::string out = "tcp-chain -l internal:out -t a:1";
+  Cluster to = cluster("in.to", Internal{"out", "7"});
+  to.endpoints.front().metadata = {{"a.b", "c", "d"}, {"e", "f", "g"}};
+  to.endpoints.push_back({Internal{"out", "8"}, {{"a.b", "c", "h"}}});
+  to.passthrough = {{"a.b", plan::Passthrough::From::host}, {"e", plan::Passthrough::From::host}};
+  const std::string chain =
+      "tcp-chain -l 9 -t internal:out/7,meta.a.b.c=d,meta.e.f=g -t internal:out/8,meta.a.b.c=h --name in";
+  EXPECT_TRUE(plan_of(Program::tun_run, {"-e", chain, "-e", out}).clusters.at(0) == to);
+  Cluster proxy = cluster("in.proxy", Internal{"out", ""}, Http::h2);
+  proxy.endpoints.front().metadata = {{"a", "b", "c"}};
+  proxy.passthrough = {{"a", plan::Passthrough::From::host}};
+  proxy.pool.streams = 5;
+  const std::string encap = "tun-encap -l 9 -x h2c+internal:out,streams=5,meta.a.b=c --target t:1 --name in";
+  EXPECT_TRUE(plan_of(Program::tun_run, {"-e", encap, "-e", out}).clusters.at(0) == proxy);
+}
+
+TEST(Line, WhatRequestsLoseIsNoPartOfTheirTunnel) {
+  const auto said = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"-l", "9", "-x", "h1:a:1"});
+    return type(Program::tun_encap, more).err;
+  };
+  EXPECT_EQ(said({"--http", "--target", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%:80"}),
+            usage_error(Program::tun_encap,
+                        "--http: a target with operators is for connections that are not parsed; use @endpoint"));
+  const std::string lost = usage_error(
+      Program::tun_encap, "--header: metadata comes with connections, and here requests are parsed; leave it out");
+  EXPECT_EQ(said({"--http", "--target", "b:1", "--header", "x: %DYNAMIC_METADATA(a:b)%"}), lost);
+  EXPECT_EQ(said({"--target", "@authority", "--header", "x: %DYNAMIC_METADATA(a:b)%"}), lost);
+}
+
+TEST(Line, SeveralDestinationsAreEndpointsOfOneCluster) {
+  Cluster to = cluster("tcp-chain-9.to", Tcp{"a", 1});
+  to.endpoints.push_back({Tcp{"b", 2}});
+  to.endpoints.push_back({Tcp{"a", 2}});
+  const Listener relay = listener("tcp-chain-9", {Tcp{"", 9}}, plan::TcpProxy{"tcp-chain-9.to", {}});
+  const std::vector<std::string> line = {"-l", "9", "-t", "a:1", "-t", "b:2", "--to", "a:2"};
+  expect_plan(Program::tcp_chain, line, {relay}, {to});
+  const std::vector<std::pair<std::string, plan::Lb>> words = {
+      {"round-robin", plan::Lb::round_robin}, {"least", plan::Lb::least}, {"first", plan::Lb::first}};
+  for (const auto& [word, lb] : words) {
+    std::vector<std::string> chosen = line;
+    chosen.insert(chosen.end(), {"--lb", word});
+    to.lb = lb;
+    expect_plan(Program::tcp_chain, chosen, {relay}, {to});
+  }
+  Cluster decap = cluster("d.to", Tcp{"a", 1});
+  decap.endpoints.push_back({Internal{"e", ""}});
+  decap.lb = plan::Lb::first;
+  expect_plan(
+      Program::tun_run,
+      {"-e", "tun-decap -l 1 --name d --to a:1 --to internal:e --lb first", "-e", "tcp-chain -l internal:e -t echo:"},
+      {listener("d", {Tcp{"", 1}}, ending("d.to")), listener("e", {Internal{"e", ""}}, plan::Echo{})}, {decap});
+}
+
+TEST(Line, StandardInputAndOutputStandAlone) {
+  expect_plan(Program::tcp_chain, {"-l", "-", "-t", "a:1"},
+              {listener("tcp-chain-stdio", {plan::Stdio{}}, plan::TcpProxy{"tcp-chain-stdio.to", {}})},
+              {cluster("tcp-chain-stdio.to", Tcp{"a", 1})});
+  expect_plan(Program::tun_decap, {"-l", "-", "--to", "a:1", "--name", "inetd"},
+              {listener("inetd", {plan::Stdio{}}, ending("inetd.to"))}, {cluster("inetd.to", Tcp{"a", 1})});
+}
+
 TEST(Line, TcpChainAnswersByItself) {
   expect_plan(Program::tcp_chain, {"-l", "1", "-t", "respond:404:no"},
               {listener("tcp-chain-1", {Tcp{"", 1}}, answering(404, "no\n"))}, {});
@@ -114,6 +177,77 @@ TEST(Line, TunEncapHttpIsAnInternalListenerWrittenShort) {
                cluster("tun-encap-10000.proxy", Tcp{"127.0.0.1", 10001}, Http::h2)});
 }
 
+TEST(Line, TunEncapTakesTargetsFromRequests) {
+  expect_plan(
+      Program::tun_encap, {"-l", "1", "-x", "h2c:px:2", "--target", "@authority", "--name", "e"},
+      {listener("e", {Tcp{"", 1}},
+                plan::HttpProxy{Http::automatic,
+                                {{{true, "/"}, plan::Terminate{"e.http"}, {}}, {{}, plan::Forward{"e.http"}, {}}}}),
+       listener("e.http", {Internal{"e.http", ""}}, plan::TcpProxy{"e.proxy", plan::Tunnel{"@endpoint"}})},
+      {cluster("e.http", Internal{"e.http", "@authority"}), cluster("e.proxy", Tcp{"px", 2}, Http::h2)});
+}
+
+TEST(Line, TunEncapTakesTargetsFromConnections) {
+  expect_plan(Program::tun_encap, {"-l", "1", "-x", "h1:px:2", "--target", "@orig-dst", "--name", "e"},
+              {listener("e", {Tcp{"", 1}}, plan::TcpProxy{"e.proxy", plan::Tunnel{"@orig-dst"}})},
+              {cluster("e.proxy", Tcp{"px", 2})});
+  expect_plan(Program::tun_encap, {"-l", "internal:e", "-x", "h1:px:2", "--target", "@endpoint"},
+              {listener("e", {Internal{"e", ""}}, plan::TcpProxy{"e.proxy", plan::Tunnel{"@endpoint"}})},
+              {cluster("e.proxy", Tcp{"px", 2})});
+  expect_plan(Program::tun_encap, {"-l", "internal:e", "-x", "h1:px:2", "--target", "@endpoint", "--http"},
+              {listener("e", {Internal{"e", ""}}, routed({{}, plan::Forward{"e.http"}, {}})),
+               listener("e.http", {Internal{"e.http", ""}}, plan::TcpProxy{"e.proxy", plan::Tunnel{"@endpoint"}})},
+              {cluster("e.http", Internal{"e.http", "@endpoint"}), cluster("e.proxy", Tcp{"px", 2})});
+}
+
+TEST(Line, TunnelsByPostAndWithFields) {
+  expect_plan(
+      Program::tun_encap,
+      {"-l", "1", "-x", "h1:px:2", "--target", "a:3", "--name", "e", "--post", "--header", "X-A: b"},
+      {listener("e", {Tcp{"", 1}}, plan::TcpProxy{"e.proxy", plan::Tunnel{"a:3", true, "/", {{"x-a", "b", false}}}})},
+      {cluster("e.proxy", Tcp{"px", 2})});
+  expect_plan(Program::tun_decap, {"-l", "1", "--to", "a:2", "--name", "d", "--post"},
+              {listener("d", {Tcp{"", 1}}, routed({{true, "/"}, plan::Terminate{"d.to", true}, {}}))},
+              {cluster("d.to", Tcp{"a", 2})});
+}
+
+TEST(Line, AnEntryForTargetsOfClientsIsClosedByDefault) {
+  const std::vector<std::string> wide = {"-l", "*:1", "-x", "h1:px:2", "--target", "@authority"};
+  EXPECT_NE(type(Program::tun_encap, wide).err.find("add --insecure-open"), std::string::npos);
+  std::vector<std::string> open = wide;
+  open.emplace_back("--insecure-open");
+  EXPECT_EQ(type(Program::tun_encap, open).status, 0);
+  open.at(5) = "a:3";
+  EXPECT_NE(type(Program::tun_encap, open).err.find("--insecure-open is for --target @authority"), std::string::npos);
+}
+
+TEST(Line, TunEncapGoesThroughOneProxyToTheNext) {
+  expect_plan(
+      Program::tun_encap,
+      {"-l", "8443", "-x", "h1:squid.corp:3128", "-x", "h2c:[2001:db8::1]:8080", "--target", "app:443"},
+      {listener("tun-encap-8443", {Tcp{"", 8443}}, plan::TcpProxy{"tun-encap-8443.proxy", plan::Tunnel{"app:443"}}),
+       listener("tun-encap-8443.hop1", {Internal{"tun-encap-8443.hop1", ""}},
+                plan::TcpProxy{"tun-encap-8443.hop1.proxy", plan::Tunnel{"[2001:db8::1]:8080"}})},
+      {cluster("tun-encap-8443.hop1.proxy", Tcp{"squid.corp", 3128}),
+       cluster("tun-encap-8443.proxy", Internal{"tun-encap-8443.hop1", ""}, Http::h2)});
+  // The first may be reached inside the process; --http stays the entry; a third proxy is one hop more.
+  expect_plan(Program::tun_run,
+              {"-e", "tun-encap -l 1 -x h2c+internal:e -x h1:b:2 -x h2c+tcp:c:3 --target t:4 --http", "-e",
+               "tun-decap -l internal:e --to d:5"},
+              {listener("tun-encap-1", {Tcp{"", 1}}, routed({{}, plan::Forward{"tun-encap-1.http"}, {}})),
+               listener("tun-encap-1.http", {Internal{"tun-encap-1.http", ""}},
+                        plan::TcpProxy{"tun-encap-1.proxy", plan::Tunnel{"t:4"}}),
+               listener("tun-encap-1.hop1", {Internal{"tun-encap-1.hop1", ""}},
+                        plan::TcpProxy{"tun-encap-1.hop1.proxy", plan::Tunnel{"b:2"}}),
+               listener("tun-encap-1.hop2", {Internal{"tun-encap-1.hop2", ""}},
+                        plan::TcpProxy{"tun-encap-1.hop2.proxy", plan::Tunnel{"c:3"}}),
+               listener("e", {Internal{"e", ""}}, ending("e.to"))},
+              {cluster("tun-encap-1.http", Internal{"tun-encap-1.http", ""}),
+               cluster("tun-encap-1.hop1.proxy", Internal{"e", ""}, Http::h2),
+               cluster("tun-encap-1.hop2.proxy", Internal{"tun-encap-1.hop1", ""}, Http::h1),
+               cluster("tun-encap-1.proxy", Internal{"tun-encap-1.hop2", ""}, Http::h2), cluster("e.to", Tcp{"d", 5})});
+}
+
 TEST(Line, TunDecapEndsTunnelsAtOnePlace) {
   expect_plan(Program::tun_decap, {"-l", "10001", "--to", "127.0.0.1:80"},
               {listener("tun-decap-10001", {Tcp{"", 10001}}, ending("tun-decap-10001.to"))},
@@ -144,11 +278,12 @@ TEST(Line, TunDecapGoesWhereRulesAllow) {
 }
 
 TEST(Line, SettingsReachEveryListenerAndClusterOfTheLine) {
-  std::vector<std::string> settings = {"--connect-timeout", "2s", "--idle-timeout", "3s", "--half-close-timeout", "4s",
-                                       "--max-conns",       "5",  "--buffer",       "6K", "--access-log",         "-"};
+  std::vector<std::string> settings = {"--connect-timeout", "2s",  "--idle-timeout", "3s", "--half-close-timeout", "4s",
+                                       "--max-conns",       "5",   "--buffer",       "6K", "--access-log",         "-",
+                                       "--max-lifetime",    "168h"};
   const std::vector<std::pair<Program, std::vector<std::string>>> lines = {
       {Program::tcp_chain, {"-l", "1", "-t", "a:1"}},
-      {Program::tun_encap, {"-l", "1", "-x", "h1:a:1", "--target", "b:1", "--http"}},
+      {Program::tun_encap, {"-l", "1", "-x", "h1:a:1", "-x", "h1:c:1", "--target", "b:1", "--http"}},
       {Program::tun_decap, {"-l", "1", "--to", "echo:"}},
       {Program::tun_decap, {"-l", "1", "--allow", "a:1"}},
   };
@@ -163,10 +298,34 @@ TEST(Line, SettingsReachEveryListenerAndClusterOfTheLine) {
       EXPECT_EQ(made.buffer_bytes, 6144U);
       EXPECT_EQ(made.access_log, "-");
       // A derived listener serves the connections that its line has already counted.
-      EXPECT_EQ(made.max_connections, &made == &plan.listeners.front() ? 5U : 0U) << made.name;
+      const bool entry = &made == &plan.listeners.front();
+      EXPECT_EQ(made.max_connections, entry ? 5U : 0U) << made.name;
+      EXPECT_EQ(made.max_lifetime, entry ? 168h : 0h) << made.name;
     }
     for (const Cluster& made : plan.clusters) EXPECT_EQ(made.connect_timeout, 2s);
   }
+}
+
+TEST(Line, StreamsOfAListenerThatSpeaksHttp) {
+  const auto streams = [](Program program, const std::vector<std::string>& typed) {
+    std::vector<unsigned> found;
+    for (const Listener& made : plan_of(program, typed).listeners) {
+      const auto* http = std::get_if<plan::HttpProxy>(&made.handler);
+      found.push_back(http == nullptr ? 0 : http->streams);
+    }
+    return found;
+  };
+  using Found = std::vector<unsigned>;
+  EXPECT_EQ(streams(Program::tun_decap, {"-l", "1,streams=7", "--to", "a:1"}), Found{7});
+  EXPECT_EQ(streams(Program::tun_decap, {"-l", "1,streams=7", "-l", "unix:/a,streams=7", "--to", "a:1"}), Found{7});
+  EXPECT_EQ(streams(Program::tcp_chain, {"-l", "1,streams=7", "-t", "respond:200:x"}), Found{7});
+  EXPECT_EQ(streams(Program::tun_encap, {"-l", "1,streams=7", "-x", "h1:a:1", "--target", "b:1", "--http"}),
+            (Found{7, 0}));
+  EXPECT_EQ(streams(Program::tun_encap, {"-l", "1,streams=7", "-x", "h1:a:1", "--target", "@authority"}),
+            (Found{7, 0}));
+  // Each name is a listener of its own, and what a line has inside is none of its clients'.
+  EXPECT_EQ(streams(Program::tun_decap, {"-l", "1", "-l", "internal:m,streams=9", "--to", "respond:200:x"}),
+            (Found{0, 9, 0}));
 }
 
 TEST(Line, DefaultsAreThoseOfThePlan) {
@@ -175,7 +334,13 @@ TEST(Line, DefaultsAreThoseOfThePlan) {
   EXPECT_EQ(plan.clusters.at(0).connect_timeout, 10s);
   EXPECT_EQ(plan.listeners.at(0).idle_timeout, 1h);
   EXPECT_EQ(plan.listeners.at(0).half_close_timeout, 60s);
+  EXPECT_EQ(plan.listeners.at(0).max_lifetime, 0h);
   EXPECT_EQ(plan.listeners.at(0).buffer_bytes, 65536U);
+}
+
+TEST(Line, AnIdleTimeMayBeNone) {
+  const plan::Plan plan = plan_of(Program::tcp_chain, {"-l", "1", "--idle-timeout", "0", "-t", "a:1"});
+  EXPECT_EQ(plan.listeners.at(0).idle_timeout, 0s);
 }
 
 struct Refused {
@@ -190,12 +355,44 @@ TEST(Line, IncompleteAndContradictoryLinesAreRefused) {
   const Program decap = Program::tun_decap;
   const std::string open =
       "whoever reaches this address could use the proxy; listen on loopback or add --insecure-open";
+  const std::string no_streams =
+      "streams are HTTP/2's, and here bytes are relayed as they come; leave it out (a tun-encap with --http has them)";
   const std::vector<Refused> cases = {
-      {chain, {}, "nothing to listen on; add -l PORT"},
+      {chain, {}, "nothing to listen on; add -l PORT\ntcp-chain: nowhere to connect to; add -t HOST:PORT"},
       {chain, {"-t", "a:1"}, "nothing to listen on; add -l PORT"},
       {chain, {"-l", "1"}, "nowhere to connect to; add -t HOST:PORT"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--half-close-timeout", "0"},
+       "--half-close-timeout '0': give a time from 1ms to 8760h"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "-t", "echo:"},
+       "-t 'echo:': an answer given on the spot never fails, so it stands alone; leave out the other -t"},
+      {decap,
+       {"-l", "1", "--to", "respond:200:x", "--to", "a:1"},
+       "-t 'respond:200:x': an answer given on the spot never fails, so it stands alone; leave out the other -t"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "-t", "b:1", "-t", "a:1"},
+       "-t 'a:1': this address is given twice; give it once"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "-t", "b:1", "--lb", "lest"},
+       "--lb 'lest': give round-robin, least or first, did you mean least?"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--lb", "least"},
+       "--lb chooses among several -t; give another -t or leave it out"},
+      {chain,
+       {"-l", "1", "-t", "echo:", "--lb", "least"},
+       "--lb chooses among several -t; give another -t or leave it out"},
+      {decap,
+       {"-l", "1", "--allow", "a:1", "--lb", "first"},
+       "--lb chooses among several -t; give another -t or leave it out"},
       {encap, {"-l", "1", "--target", "a:1"}, "no proxy is named; add -x h2c:HOST:PORT or -x h1:HOST:PORT"},
       {encap, {"-l", "1", "-x", "h1:a:1"}, "no target is named; add --target HOST:PORT"},
+      {encap,
+       {"-l", "1", "-x", "h1:a:1", "-x", "h2c+internal:b", "--target", "a:1"},
+       "-x 'h2c+internal:b': the proxy before it can connect to HOST:PORT only; name that, or put this one first"},
+      {encap,
+       {"-l", "1", "-x", "h1:a:1", "-x", "h1:[fe80::1%eth0]:1", "--target", "a:1"},
+       "-x 'h1:[fe80::1%eth0]:1': the zone of an IPv6 address means nothing to the proxy; leave it out"},
       {decap,
        {"-l", "1"},
        "nowhere to send tunnels to; add --to HOST:PORT for one place, or --allow HOST:PORT for what clients ask"},
@@ -209,11 +406,27 @@ TEST(Line, IncompleteAndContradictoryLinesAreRefused) {
       {decap, {"-l", "0.0.0.0:1", "--allow", "a:1"}, "-l '0.0.0.0:1': " + open},
       {decap, {"-l", "[::]:1", "--allow", "a:1"}, "-l '[::]:1': " + open},
       {chain,
+       {"-l", "1", "-l", "-", "-t", "a:1"},
+       "-l '-': standard input and output stand alone on a line; put the other -l on a line of its own, under tun-run"},
+      {chain,
+       {"-l", "1", "-t", "-"},
+       "-t '-': standard input and output can only be listened on (-l -); write HOST:PORT or internal:NAME"},
+      {chain,
        {"-l", "internal:a", "--name", "b", "-t", "a:1"},
        "--name 'b': a line that listens on internal:a is called a; leave out --name"},
       {chain,
        {"-l", "1", "--name", "a/b", "-t", "a:1"},
        "--name 'a/b': '/' cannot be part of a name; use letters, digits, '-', '_' and '.'"},
+      {chain, {"-l", "1", "-t", "a:1", "--max-lifetime", "0"}, "--max-lifetime '0': give a time from 1ms to 8760h"},
+      {chain, {"-l", "1,streams=5", "-t", "a:1"}, "-l 'streams=5': " + no_streams},
+      {chain, {"-l", "1,streams=5", "-t", "echo:"}, "-l 'streams=5': " + no_streams},
+      {encap, {"-l", "1,streams=5", "-x", "h2c:a:1", "--target", "b:1"}, "-l 'streams=5': " + no_streams},
+      {decap,
+       {"-l", "1,streams=5", "-l", "2", "--to", "a:1"},
+       "-l '2': the sockets of a line are one listener; give the same streams= with each, or another line"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--max-lifetime", "soon"},
+       "--max-lifetime 'soon': give a time such as 500ms, 10s, 5m or 1h; a plain number is seconds"},
       {chain, {"-l", "1", "-t", "a:1", "--max-conns", "0"}, "--max-conns '0': give a number from 1 to 10000000"},
       {chain,
        {"-l", "1", "-t", "a:1", "--access-log", ""},
@@ -224,6 +437,38 @@ TEST(Line, IncompleteAndContradictoryLinesAreRefused) {
     EXPECT_EQ(typed.status, 64) << testing::PrintToString(each.typed);
     EXPECT_EQ(typed.err, usage_error(each.program, each.text));
   }
+}
+
+TEST(Line, IsCalledAfterItsFirstSocket) {
+  const std::vector<std::pair<std::string, std::string>> names = {
+      {"unix:/run/app.sock", "tcp-chain-app"},
+      {"unix:@a b/c", "tcp-chain-c"},
+      {"unix:/run/a b", "tcp-chain-a-b"},
+      {"unix:" + std::string(90, 'x'), "tcp-chain-" + std::string(64, 'x')},
+      {"fd:3", "tcp-chain-fd3"},
+      {"systemd:web.socket", "tcp-chain-web.socket"},
+      {"systemd:a/b", "tcp-chain-a-b"},
+  };
+  for (const auto& [listen, name] : names)
+    EXPECT_EQ(plan_of(Program::tcp_chain, {"-l", listen, "-t", "a:1"}).listeners.at(0).name, name);
+  const plan::Plan plan = plan_of(Program::tcp_chain, {"-l", "unix:/run/b", "-l", "9999", "-t", "a:1"});
+  EXPECT_EQ(plan.listeners.at(0).name, "tcp-chain-b");
+  EXPECT_EQ(plan.listeners.at(0).addresses.size(), 2U);
+}
+
+TEST(Line, AnInheritedSocketOfAProxyIsJudgedWhenItIsSeen) {
+  const auto beyond_loopback = [](Program program, std::vector<std::string> typed) {
+    const plan::Plan plan = plan_of(program, typed);
+    return std::get<plan::Inherited>(plan.listeners.at(0).addresses.at(0)).beyond_loopback;
+  };
+  EXPECT_TRUE(beyond_loopback(Program::tcp_chain, {"-l", "fd:3", "-t", "a:1"}));
+  EXPECT_FALSE(beyond_loopback(Program::tun_decap, {"-l", "fd:3", "--allow", "a:1"}));
+  EXPECT_FALSE(beyond_loopback(Program::tun_decap, {"-l", "systemd:x", "--to", "a:1"}));
+  EXPECT_TRUE(beyond_loopback(Program::tun_decap, {"-l", "fd:3", "--allow", "a:1", "--insecure-open"}));
+}
+
+TEST(Line, AUnixSocketIsNoMoreOpenThanLoopback) {
+  plan_of(Program::tun_decap, {"-l", "unix:/run/px.sock,mode=666", "-l", "unix:@px", "--allow", "a:1"});
 }
 
 TEST(Line, InsecureOpenListensEverywhere) {

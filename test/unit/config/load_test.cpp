@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole invocations: process options, tun-run and its files, exit statuses; and the promises of cli.md a Plan can keep.
+// Whole invocations: process options, tun-run and its files, exit statuses; and the promises a Plan can keep.
 #include "config/load.hpp"
 
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,18 @@ TEST(Load, TunRunTakesTheSameProcessOptions) {
   alone.insert(alone.end(), options.begin(), options.end());
   together.insert(together.end(), options.begin(), options.end());
   EXPECT_TRUE(plan_of(Program::tcp_chain, alone) == plan_of(Program::tun_run, together));
+}
+
+TEST(Load, TheAdminServerIsOnLoopbackUnlessToldOtherwise) {
+  const auto admin = [](const std::string& value) {
+    return plan_of(Program::tcp_chain, {"-l", "1", "-t", "a:1", "--admin", value}).process.admin.value();
+  };
+  EXPECT_EQ(admin("9901"), plan::Address(plan::Tcp{"", 9901}));
+  EXPECT_EQ(admin("localhost:9901"), plan::Address(plan::Tcp{"", 9901}));
+  EXPECT_EQ(admin("unix:/run/a.sock"), plan::Address(plan::Unix{"/run/a.sock", 0600}));
+  EXPECT_EQ(admin("*:9901"), plan::Address(plan::Tcp{"*", 9901}));
+  EXPECT_EQ(admin("192.0.2.1:9901"), plan::Address(plan::Tcp{"192.0.2.1", 9901}));
+  EXPECT_EQ(admin("tcp:[2001:db8::1]:9901"), plan::Address(plan::Tcp{"2001:db8::1", 9901}));
 }
 
 struct Refused {
@@ -79,11 +92,43 @@ TEST(Load, ProcessOptionsOutOfRangeAreRefused) {
        64,
        "tcp-chain: --limit 'hops=2': the limit hops is given twice; give it once\n"},
       {Program::tcp_chain,
+       {"-l", "1", "-t", "a:1", "--admin", "internal:x"},
+       64,
+       "tcp-chain: --admin 'internal:x': a browser or a prober must reach it; use [HOST:]PORT or unix:PATH\n"},
+      {Program::tcp_chain,
+       {"-l", "1", "-t", "a:1", "--admin", "unix:@a"},
+       64,
+       "tcp-chain: --admin 'unix:@a': an abstract socket is open to every user of this machine; write a path\n"},
+      {Program::tcp_chain,
+       {"-l", "unix:/run/a", "-t", "a:1", "--name", "x", "--admin", "unix:/run/a"},
+       78,
+       "tcp-chain: unix:/run/a is listened on twice, by x and by the admin server; choose another path\n"},
+      {Program::tcp_chain,
+       {"-l", "1", "-t", "a:1", "--admin", "1"},
+       78,
+       "tcp-chain: port 1 is listened on twice, by tcp-chain-1 and by the admin server; choose another port\n"},
+      {Program::tcp_chain,
        {"-l", "1", "-t", "a:1", "--drain", "soon"},
        64,
        "tcp-chain: --drain 'soon': give a time such as 500ms, 10s, 5m or 1h; a plain number is seconds\n"},
   };
   for (const Refused& each : cases) expect_refused(each);
+}
+
+TEST(Load, TheMemoryLimitIsTheProcesss) {
+  EXPECT_EQ(plan_of(Program::tcp_chain, {"-l", "1", "-t", "a:1"}).process.memory_bytes, 0U);
+  EXPECT_EQ(plan_of(Program::tcp_chain, {"-l", "1", "-t", "a:1", "--mem-limit", "64M"}).process.memory_bytes,
+            67108864U);
+  EXPECT_EQ(plan_of(Program::tun_run, {"-e", "tcp-chain -l 1 -t a:1", "--mem-limit", "1G"}).process.memory_bytes,
+            1073741824U);
+  expect_refused({Program::tcp_chain,
+                  {"-l", "1", "-t", "a:1", "--mem-limit", "0"},
+                  64,
+                  "tcp-chain: --mem-limit '0': give a size from 1M to 1024G\n"});
+  expect_refused({Program::tun_run,
+                  {"-e", "tcp-chain -l 1 -t a:1 --mem-limit 1G"},
+                  64,
+                  "tun-run: -e#1:1:23: --mem-limit is an option of the whole process; give it to tun-run\n"});
 }
 
 TEST(Load, MaxConnsOfALineRunAloneIsTheProcesss) {
@@ -146,8 +191,8 @@ TEST(Load, AFileIsRefusedWithTheStatusAndPlaceOfItsFault) {
       {"tcp-chain -l 1 -t respond:200:@/nonexistent/x", 66,
        ":1:19: -t: cannot read the file '/nonexistent/x' (No such file or directory); check its name and permissions"},
       {"tcp-chain -l 1 -t internal:x", 78,
-       ":1:19: nothing in this process listens on internal:x; run both lines under tun-run: this one, and one with -l "
-       "internal:x"},
+       ":1:19: nothing in this process listens on internal:x; run both lines under tun-run (this one, and one with -l "
+       "internal:x), or link them by unix:PATH"},
       {"tcp-chain -l 1 -t a:1\ntcp-chain -l 1 -t a:1 --name x", 78, ""},
   };
   for (const Case& each : cases) {
@@ -174,10 +219,96 @@ TEST(Load, AllFaultyLinesAreToldAtOnce) {
                 "permissions\n");
 }
 
+TEST(Load, AllFaultsOfALineAreToldAtOnce) {
+  const std::string time = "give a time such as 500ms, 10s, 5m or 1h; a plain number is seconds\n";
+  const TemporaryFile file("a.tun",
+                           "tun-encap -l 99999 -x h3:a:1 --http=1 --targett a:1 \\\n"
+                           "  --idle-timeout x --buffer 1 --workers 2 --name a --name b\n"
+                           "tcp-chain -l\n");
+  const std::string at = "tun-run: " + file.path();
+  const Typed typed = type(Program::tun_run, {file.path(), "--workers", "x", "--drain", "y", "--limit", "hop=1"});
+  EXPECT_EQ(typed.status, 64);
+  std::vector<std::string> expected = {
+      "tun-run: --workers 'x': give a number from 1 to 1024\n",
+      "tun-run: --drain 'y': " + time,
+      "tun-run: --limit 'hop=1': there is no limit called 'hop', did you mean hops?\n",
+      at + ":1:14: -l '99999': a port is a number from 1 to 65535\n",
+      at + ":1:23: -x 'h3:a:1': say which HTTP the proxy speaks, h1:HOST:PORT or h2c:HOST:PORT, did you mean h1?\n",
+      at + ":1:30: --http takes no value; write it by itself\n",
+      at + ":1:39: there is no option '--targett', did you mean --target?\n",
+      at + ":2:18: --idle-timeout 'x': " + time,
+      at + ":2:29: --buffer '1': give a size from 1K to 8M\n",
+      at + ":2:31: --workers is an option of the whole process; give it to tun-run\n",
+      at + ":2:52: --name is given twice; give it once\n",
+      at + ":3:11: -l needs a value; write -l LISTEN (try tun-run --help)\n",
+  };
+  std::size_t from = 0;
+  for (const std::string& line : expected) {
+    EXPECT_EQ(typed.err.find(line, from), from) << line << "in\n" << typed.err;
+    from += line.size();
+  }
+  EXPECT_EQ(from, typed.err.size()) << typed.err;
+}
+
+TEST(Load, WordsThatAreNoneHideNothingElse) {
+  const Typed typed =
+      type(Program::tcp_chain, {"--lissten", "1", "-t", "interal:mid", "--http", "--check=1", "--buffer", "-q", "-q"});
+  EXPECT_EQ(typed.status, 64);
+  EXPECT_EQ(
+      typed.err,
+      "tcp-chain: there is no option '--lissten', did you mean --listen?\n"
+      "tcp-chain: -t 'interal:mid': the port must be a number from 1 to 65535, not 'mid', did you mean internal:?\n"
+      "tcp-chain: --http is an option of tun-encap, not of tcp-chain; leave it out\n"
+      "tcp-chain: --check takes no value; write it by itself\n"
+      "tcp-chain: --buffer needs a value; write --buffer SIZE\n"
+      "tcp-chain: -q is given twice; give it once (try tcp-chain --help)\n");
+}
+
+TEST(Load, WhatWasUnderstoodIsJudgedAsAWholeToo) {
+  struct Case {
+    std::string text;
+    Texts err;  // each behind the file's name
+  };
+  const std::vector<Case> cases = {
+      // The name of a faulty line is known, so that of a slip is told, too, and so are two lines with one name.
+      {"tcp-chain -l internal:mid -t a:0\ntcp-chain -l 1 -t internal:mid\ntcp-chain -l 2 -t internal:mdi",
+       {":1:30: -t 'a:0': the port must be a number from 1 to 65535",
+        ":3:19: nothing in this process listens on internal:mdi; did you mean internal:mid? otherwise run both lines "
+        "under tun-run (this one, and one with -l internal:mdi), or link them by unix:PATH"}},
+      {"tcp-chain -l internal:a -t a:0\ntcp-chain -l internal:a -t a:1",
+       {":1:28: -t 'a:0': the port must be a number from 1 to 65535",
+        ":2:14: a second listener is called a (the first is at "}},
+      {"tcp-chain -l 1 -t a:0\ntcp-chain -l internal:a -t internal:a",
+       {":1:19: -t 'a:0': the port must be a number from 1 to 65535", ":2:14: the lines go round in a circle: a -> a"}},
+      // A name that could not be read may be any.
+      {"tcp-chain -l interal:mid -t a:1\ntcp-chain -l 1 -t internal:mid", {":1:14: -l 'interal:mid': "}},
+      {"tcp-chain -l ${GONE} -t a:1\ntcp-chain -l 1 -t internal:mid", {":1:14: the variable GONE is not set; "}},
+      {"tcp-chian -l internal:mid -t a:1\ntcp-chain -l 1 -t internal:mid", {":1:1: a line begins with "}},
+  };
+  for (const Case& each : cases) {
+    const TemporaryFile file("a.tun", each.text);
+    const Typed typed = type(Program::tun_run, {file.path()});
+    EXPECT_EQ(typed.status, 78);
+    std::istringstream lines(typed.err);
+    std::string line;
+    for (const std::string& expected : each.err) {
+      std::getline(lines, line);
+      EXPECT_EQ(line.find("tun-run: " + file.path() + expected), 0U) << each.text << "\n" << typed.err;
+    }
+    EXPECT_FALSE(std::getline(lines, line)) << line;
+  }
+  const Typed typed = type(Program::tun_run, {"-e", "tcp-chain -l 1 -t internal:mid", "/nonexistent/a.tun"});
+  EXPECT_EQ(typed.status, 66);
+  EXPECT_EQ(typed.err.find("internal:mid"), std::string::npos) << typed.err;
+}
+
 TEST(Load, SourcesThatAreNone) {
   const std::vector<Refused> cases = {
-      {Program::tun_run, {}, 64, "tun-run: nothing to run; name a FILE or give -e 'COMMAND'\n"},
-      {Program::tun_run, {"--check"}, 64, "tun-run: nothing to run; name a FILE or give -e 'COMMAND'\n"},
+      {Program::tun_run, {}, 64, "tun-run: nothing to run; name a FILE, or give -e 'COMMAND' or --envoy FILE\n"},
+      {Program::tun_run,
+       {"--check"},
+       64,
+       "tun-run: nothing to run; name a FILE, or give -e 'COMMAND' or --envoy FILE\n"},
       {Program::tun_run,
        {"-"},
        64,
@@ -216,7 +347,7 @@ TEST(Load, CheckSaysGoodAndRunsNothing) {
   EXPECT_FALSE(together.ran);
 }
 
-// Promise 1 of cli.md: a line without internal: is the same alone and under tun-run.
+// A promise: a line without internal: is the same alone and under tun-run.
 TEST(Promise, ALineIsTheSameAloneAndUnderTunRun) {
   struct Case {
     Program program;
@@ -258,15 +389,13 @@ TEST(Promise, WhatCannotFitTogetherIsRefusedAtItsPlace) {
       {Program::tcp_chain,
        {"-l", "1", "-t", "internal:mid"},
        78,
-       "tcp-chain: nothing in this process listens on internal:mid; run both lines under tun-run: this one, and one "
-       "with -l "
-       "internal:mid\n"},
+       "tcp-chain: nothing in this process listens on internal:mid; run both lines under tun-run (this one, and one "
+       "with -l internal:mid), or link them by unix:PATH\n"},
       {Program::tun_run,
        {"-e", "tcp-chain -l 1 -t internal:mdi", "-e", "tcp-chain -l internal:mid -t a:1"},
        78,
        "tun-run: -e#1:1:19: nothing in this process listens on internal:mdi; did you mean internal:mid? otherwise run "
-       "both lines "
-       "under tun-run: this one, and one with -l internal:mdi\n"},
+       "both lines under tun-run (this one, and one with -l internal:mdi), or link them by unix:PATH\n"},
       {Program::tun_run,
        {"-e", "tcp-chain -l 1 -t a:1 --name n\ntun-decap -l 2 --to a:1 --name n"},
        78,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attacks on our HTTP/2 server (rules.md section 2): each is cut with GOAWAY(ENHANCE_YOUR_CALM), counted once, and what
-// honest peers do stays below every limit.
+// Attacks on our HTTP/2 server (test/RULES.md section 2): each is cut with GOAWAY(ENHANCE_YOUR_CALM), counted once, and
+// what honest peers do stays below every limit.
 #include <gtest/gtest.h>
 
 #include "h2_support.hpp"

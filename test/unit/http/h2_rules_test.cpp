@@ -212,6 +212,21 @@ TEST(H2Rules, StreamsBeyondTheLimitAreRefused) {
   far.release();
 }
 
+TEST(H2Rules, AListenersOwnNumberOfStreamsIsAnnouncedAndKept) {
+  Tunnels far;
+  http::ServerOptions two;
+  two.streams = 2;
+  RawPeer peer(Role::client, far.serve(), {}, {}, two);
+  const Frame* settings = peer.find(kSettings);
+  ASSERT_NE(settings, nullptr);
+  EXPECT_NE(settings->payload.find(std::string("\0\3\0\0\0\2", 6)), std::string::npos);
+  for (std::int32_t id = 1; id <= 5; id += 2) peer.headers(id, connect_fields());
+  EXPECT_EQ(peer.status_of(3), "200");
+  EXPECT_EQ(peer.reset_code(5), 7);
+  EXPECT_EQ(peer.count(Counter::h2_streams_refused), 1U);
+  far.release();
+}
+
 TEST(H2Rules, BadPrefaceEndsTheConnection) {
   SimWorld world;
   auto [near, far] = make_user_space_pair(world.context, 65536);

@@ -297,7 +297,9 @@ class RawPeer {
  public:
   enum class Role : std::uint8_t { client, server };
   // Role::client talks to our server, Role::server to our client.
-  RawPeer(Role role, Serve serve, const std::function<void(Limits&)>& change = {}) : handler(std::move(serve)) {
+  RawPeer(Role role, Serve serve, const std::function<void(Limits&)>& change = {},
+          const http::ClientOptions& client_options = {}, const http::ServerOptions& server_options = {})
+      : handler(std::move(serve)), options(server_options) {
     if (change) change(world.limits);
     auto [near, far] = make_user_space_pair(world.context, std::size_t{1} << 20);
     wire = std::move(near);
@@ -308,7 +310,7 @@ class RawPeer {
       run.emplace(start(server->run()));
       send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(kSettings, 0, 0));
     } else {
-      client = h2::make_client(world.context, std::move(far));
+      client = h2::make_client(world.context, std::move(far), client_options);
       run.emplace(start(client->run()));
       world.loop.run();
       send(frame(kSettings, 0, 0));

@@ -3,6 +3,7 @@
 // connections.
 #include <gtest/gtest.h>
 
+#include "base/memory.hpp"
 #include "h2_support.hpp"
 
 namespace tunnel::test {
@@ -296,6 +297,39 @@ TEST_F(TunnelTest, WindowsGrowWithUse) {
   EXPECT_LE(last, 4194304U);
   near.reset();
   far.release();
+}
+
+TEST_F(TunnelTest, WindowsStopGrowingAtTheMemoryLimit) {
+  const std::uint64_t promised = memory::promised();
+  {
+    Tunnels mine;
+    Joined h2(mine.serve(),
+              [](Limits& limits) { limits.memory_bytes = memory::held() + memory::promised() + (1 << 20); });
+    auto near = h2.tunnel();
+    std::size_t most = 0;
+    for (int i = 0; i < 40; ++i) {
+      std::size_t arrived = 0;
+      for (Io::State state = Io::State::done; state == Io::State::done;) {
+        Buffer piece(std::string(65536, 'x'));
+        state = near->try_write(piece, More::no).state;
+        h2.world.loop.run();
+      }
+      for (Io::State state = Io::State::done; state == Io::State::done;) {
+        Buffer bytes;
+        const Io io = mine[0].try_read(bytes, 1 << 20);
+        arrived += io.bytes;
+        state = io.state;
+      }
+      h2.world.loop.run();
+      most = std::max(most, arrived);
+    }
+    EXPECT_GT(most, 65536U);
+    EXPECT_LT(most, std::size_t{1} << 20);
+    EXPECT_GT(memory::promised(), promised);
+    near.reset();
+    mine.release();
+  }
+  EXPECT_EQ(memory::promised(), promised);
 }
 
 TEST_F(TunnelTest, LostConnectionIsAResetNeverAnEnd) {

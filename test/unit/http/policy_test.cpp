@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows of rules.md 1.1 and 1.2 as bytes on the wire: what a server of ours answers, whole and byte by byte.
+// The rows of test/RULES.md 1.1 and 1.2 as bytes on the wire: what a server of ours answers, whole and byte by byte.
 #include "http/policy.hpp"
 
 #include "unit/http/h1_support.hpp"

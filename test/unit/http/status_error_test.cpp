@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows of rules.md 1.6 an Error can tell of.
+// The rows of test/RULES.md 1.6 an Error can tell of.
 #include "http/status_error.hpp"
 
 #include <gtest/gtest.h>

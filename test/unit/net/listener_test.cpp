@@ -2,9 +2,12 @@
 // Against the kernel, on loopback.
 #include "net/listener.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <cerrno>
 #include <ctime>
 #include <optional>
 
@@ -186,6 +189,20 @@ TEST_F(ListenerTest, ClosingTakesWhatTheKernelHadCompletedAndNothingAfter) {
   listener->close();  // idempotent
   test::settle(loop);
   EXPECT_EQ(acceptor.streams.size(), 40U);
+}
+
+// A connection the kernel made before an inherited socket had our options has none of them by itself.
+TEST_F(ListenerTest, WhatAnInheritedSocketAcceptsGetsOurOptions) {
+  const test::TcpServer given;
+  const Fd client = test::connect_to(given.address());
+  Fd socket(::fcntl(given.descriptor(), F_DUPFD_CLOEXEC, 3));
+  net::Listener inherited(loop, context, std::move(socket), acceptor, net::HandOver(), true);
+  serve_until(1);
+  acceptor.streams.clear();  // not in order: a reset
+  std::array<char, 1> byte{};
+  ::fcntl(client.get(), F_SETFL, 0);
+  EXPECT_EQ(::recv(client.get(), byte.data(), byte.size(), 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
 }
 
 TEST(ThisMachine, HasItsOwnAddressesAndNoOthers) {

@@ -50,11 +50,13 @@ TEST_F(ResolverTest, LocalhostIsLoopbackEachAddressOnce) {
   EXPECT_EQ(distinct.size(), found->size());
 }
 
-TEST_F(ResolverTest, ShortFormsAreWhatTheSystemMakesOfThem) {
-  for (const char* spelling : {"127.1", "2130706433", "0x7f.1", "0177.0.0.1"}) {
+// Which the system would take for 127.0.0.1.
+TEST_F(ResolverTest, OddFormsOfAnAddressDoNotExist) {
+  for (const char* spelling : {"127.1", "2130706433", "0x7f.1", "0x7f000001", "0177.0.0.1", "0"}) {
     Addresses found = resolve(spelling);
-    ASSERT_TRUE(found.ok()) << spelling;
-    EXPECT_EQ(found->front().ip(), "127.0.0.1") << spelling;
+    ASSERT_FALSE(found.ok()) << spelling;
+    EXPECT_EQ(found.error().kind, Kind::dns) << spelling;
+    EXPECT_EQ(proxy_status_token(found.error()), "dns_error;rcode=\"NXDOMAIN\"") << spelling;
   }
 }
 

@@ -15,6 +15,7 @@ plan::Rule allow(std::string host, std::uint16_t first = 0, std::uint16_t last =
 plan::Rule deny(std::string host, std::uint16_t first = 0, std::uint16_t last = 65535) {
   return {false, std::move(host), first, last};
 }
+plan::Rule literal(std::string host) { return {true, std::move(host), 0, 65535, true}; }
 
 SocketAddress at(const std::string& ip, std::uint16_t port = 443) { return *SocketAddress::from_literal(ip, port); }
 
@@ -111,13 +112,22 @@ const Case kCases[] = {
     {"FirstPortOfRange", {allow("example.com", 8000, 8999)}, "example.com", 8000, "1.2.3.4", true, true},
     {"LastPortOfRange", {allow("example.com", 8000, 8999)}, "example.com", 8999, "1.2.3.4", true, true},
     {"PortAboveRange", {allow("example.com", 8000, 8999)}, "example.com", 9000, "1.2.3.4", false, false},
+    {"LiteralNetwork", {literal("0.0.0.0/0")}, "10.1.2.3", 443, "10.1.2.3", true, true},
+    {"LiteralNetworkV6", {literal("::/0")}, "2001:db8::1", 443, "2001:db8::1", true, true},
+    {"LiteralNetworkCoversNoName", {literal("0.0.0.0/0"), literal("::/0")}, "db.corp", 443, "10.1.2.3", false, false},
+    {"LiteralNetworkBesideAName", {literal("10.0.0.0/8"), allow("db.corp")}, "db.corp", 443, "127.0.0.1", true, false},
+    {"OddHexIsNoName", {allow("*"), allow("0.0.0.0/0")}, "0x7f000001", 443, "127.0.0.1", false, false},
+    {"OddDecimalIsNoName", {allow("*"), allow("0.0.0.0/0")}, "2130706433", 443, "127.0.0.1", false, false},
+    {"OddOctalIsNoName", {allow("*"), allow("0.0.0.0/0")}, "0177.0.0.1", 443, "127.0.0.1", false, false},
+    {"OddZeroIsNoName", {allow("*"), allow("0.0.0.0/0")}, "0", 443, "0.0.0.0", false, false},
+    {"OddDotIsNoName", {allow("*"), allow("0.0.0.0/0")}, "127.0.0.1.", 443, "127.0.0.1", false, false},
     {"NetworkWithAPort", {allow("10.0.0.0/8", 22, 22)}, "10.1.2.3", 23, "10.1.2.3", false, false},
 };
 
 INSTANTIATE_TEST_SUITE_P(Rules, RulesTable, testing::ValuesIn(kCases),
                          [](const auto& one) { return std::string(one.param.name); });
 
-// rules.md, "CONNECT SSRF": every way to write what must not be reached by a name, with what a resolver makes of it.
+// test/RULES.md, SSRF: every way to write what must not be reached by a name, with what a resolver makes of it.
 struct Spelling {
   const char* name;
   std::string host;
@@ -133,7 +143,7 @@ TEST_P(NeverByName, NeitherGlobNorItsOwnNameOpensIt) {
   EXPECT_FALSE(by_glob.allows(authority, at(s.resolves_to)));
   const net::Rules by_name({allow("*"), allow("example.com"), allow(authority.host + ".example.com")});
   EXPECT_FALSE(by_name.allows(authority, at(s.resolves_to)));
-  // The name an attacker controls resolves to it: the rebinding of rules.md.
+  // The name an attacker controls resolves to it: rebinding.
   const net::Rules rebinding({allow("rebind.example.com"), allow("*.example.com")});
   EXPECT_FALSE(rebinding.allows(asked("rebind.example.com"), at(s.resolves_to)));
   // The address rule does open it.

@@ -27,6 +27,21 @@ TEST(HostPort, ReadsHostAndPort) {
   }
 }
 
+TEST(HostPort, WritesWhatItReads) {
+  for (const char* text : {"a:1", "127.0.0.1:65535", "[::1]:80", "[fe80::1%eth0]:80"}) {
+    Tcp parsed;
+    EXPECT_EQ(parse_host_port(text, parsed), "") << text;
+    EXPECT_EQ(to_string(parsed), text);
+  }
+  EXPECT_EQ(to_string(Address(Tcp{"::1", 80})), "[::1]:80");
+  EXPECT_EQ(to_string(Address(Internal{"mid", ""})), "internal:mid");
+  EXPECT_EQ(to_string(Address(Internal{"mid", "id"})), "internal:mid/id");
+  EXPECT_EQ(to_string(Address(Unix{"/run/app.sock"})), "unix:/run/app.sock");
+  EXPECT_EQ(to_string(Address(Inherited{3, ""})), "fd:3");
+  EXPECT_EQ(to_string(Address(Inherited{-1, "web"})), "systemd:web");
+  EXPECT_EQ(to_string(Address(Stdio{})), "-");
+}
+
 TEST(HostPort, RefusesEverythingElse) {
   struct Case {
     std::string text;
@@ -92,6 +107,14 @@ TEST(HostPort, RefusesEverythingElse) {
   }
 }
 
+TEST(HostPort, WhatOnlyAResolverReadsAsAnAddressIsOdd) {
+  for (const char* odd : {"127.1", "127.1.", "0", "2130706433", "0x7f000001", "0X7F.1", "0177.0.0.1", "127.0.0.0x1",
+                          "127.0.0.1.", "256.0.0.1", "1.2.3.4.5"})
+    EXPECT_TRUE(is_odd_ipv4(odd)) << odd;
+  for (const char* fine : {"127.0.0.1", "::1", "::ffff:1.2.3.4", "fe80::1%eth0.5", "a", "db5", "5a", "1.a", "a.b.", ""})
+    EXPECT_FALSE(is_odd_ipv4(fine)) << fine;
+}
+
 TEST(HostPort, ATargetHasNoZone) {
   EXPECT_EQ(target_fault("[fe80::1]:80"), "");
   EXPECT_NE(target_fault("[fe80::1%lo]:80").find("zone"), std::string::npos);
@@ -108,6 +131,24 @@ TEST(HostPort, NamesAndEndpointIds) {
   for (const std::string& bad : {std::string("a b"), std::string("\x01"), std::string("\x80"), std::string(257, 'i')}) {
     EXPECT_NE(endpoint_id_fault(bad), "") << bad;
   }
+}
+
+TEST(HostPort, UnixPathsAndNamesOfSockets) {
+  for (const std::string& good : {std::string("/run/a.sock"), std::string("a"), std::string("@a b"),
+                                  std::string("with space,=and more"), std::string(107, 'p')})
+    EXPECT_EQ(unix_path_fault(good), "");
+  EXPECT_EQ(unix_path_fault(""), "the path is missing");
+  EXPECT_EQ(unix_path_fault("@"), "the name after '@' is missing");
+  EXPECT_EQ(unix_path_fault("/run/"), "the path names a folder; add the name of the socket");
+  EXPECT_EQ(unix_path_fault(std::string("a\0b", 3)), "a path has no zero byte");
+  EXPECT_EQ(unix_path_fault(std::string(108, 'p')),
+            "the path has 108 bytes, and a unix socket's at most 107; choose a shorter one, perhaps relative to the "
+            "working directory");
+  EXPECT_EQ(fd_name_fault("web.socket"), "");
+  EXPECT_EQ(fd_name_fault(std::string(255, 'n')), "");
+  for (const std::string& bad : {std::string(), std::string("a:b"), std::string("a b"), std::string("\xc3"),
+                                 std::string("a\n"), std::string(256, 'n')})
+    EXPECT_NE(fd_name_fault(bad), "") << bad;
 }
 
 TEST(HostPort, KnowsLoopback) {

@@ -83,6 +83,25 @@ TEST(AccessLog, WritesEveryRecordToItsListenersFile) {
   EXPECT_EQ(lines_of(second).size(), 1U);
 }
 
+TEST(AccessLog, AListenerMayHaveAFormOfItsOwn) {
+  Folder folder;
+  const std::string path = folder.file("shared.log");
+  {
+    plan::Plan plan = plan_with({{"a", path}, {"b", path}, {"c", path}});
+    plan.listeners[0].access_format.text = "to %UPSTREAM_HOST%\n";
+    plan.listeners[1].access_format.fields = {{"to", "%UPSTREAM_HOST%"}};
+    runtime::AccessLog log(plan);
+    log.write(record_of("a"));
+    log.write(record_of("b"));
+    log.write(record_of("c"));
+  }
+  const std::vector<std::string> lines = lines_of(path);
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[0], "to u");
+  EXPECT_EQ(lines[1], R"({"to":"u"})");
+  EXPECT_NE(lines[2].find("-> u "), std::string::npos);
+}
+
 TEST(AccessLog, ListenersMayShareAFileAndItIsAppendedTo) {
   Folder folder;
   const std::string path = folder.file("shared.log");

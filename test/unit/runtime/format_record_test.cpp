@@ -131,7 +131,8 @@ TEST(FormatRecord, JsonLeavesOutWhatIsNotThere) {
   EXPECT_NE(line.find(R"("outcome":"ok")"), std::string::npos);
 }
 
-// rules.md, "Log injection": bytes of a peer never make a second record, a terminal command or a wrong reading order.
+// test/RULES.md, log injection: bytes of a peer never make a second record, a terminal command or a wrong reading
+// order.
 struct Hostile {
   const char* name;
   std::string bytes;

@@ -8,6 +8,7 @@
 
 #include "stream/user_space_pair.hpp"
 #include "support/pattern.hpp"
+#include "support/reset_counter.hpp"
 #include "support/sim_loop.hpp"
 
 namespace {
@@ -28,11 +29,6 @@ namespace {
 using std::chrono::seconds;
 using test::start;
 using Kind = Error::Kind;
-
-struct Observer final : ResetObserver {
-  void on_stream_reset(Stream& /*stream*/) noexcept override { ++told; }
-  int told = 0;
-};
 
 void fill(Stream& to) {
   for (;;) {
@@ -61,7 +57,7 @@ TEST(UserSpacePair, Invariant17_AbortAllocatesNothingAndCompletesEachCallOnce) {
       count);
   fill(*a);
   const Error reason(Kind::shutdown, "going down");
-  Observer observer;
+  test::ResetCounter observer;
   b->on_reset(&observer);
   const std::size_t before = allocations.load();
   a->abort(reason);

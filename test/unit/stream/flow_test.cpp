@@ -142,5 +142,117 @@ TEST_F(FlowTimers, StoppedIsStopped) {
   EXPECT_FALSE(world.loop.has_timers());
 }
 
+TEST_F(FlowTimers, StallsAddUpPerDirection) {
+  flow.blocked(Direction::up);
+  world.loop.advance(seconds(2));
+  flow.unblocked(Direction::up);
+  world.loop.advance(seconds(5));
+  flow.blocked(Direction::up);
+  flow.blocked(Direction::down);
+  world.loop.advance(seconds(1));
+  EXPECT_EQ(flow.stalled(Direction::up), seconds(3)) << "one that lasts counts too";
+  flow.ended(Direction::down);
+  world.loop.advance(seconds(4));
+  EXPECT_EQ(flow.stalled(Direction::down), seconds(1));
+  EXPECT_EQ(flow.age(), seconds(12));
+}
+
+class FlowSilence : public testing::Test {
+ protected:
+  void watch(Flow& watched) {
+    watched.on_silence([](void* self) noexcept { ++static_cast<FlowSilence*>(self)->told; }, this);
+  }
+  static void expired(void* /*self*/, const Error& /*reason*/) noexcept {}
+  test::SimWorld world;
+  int told = 0;
+  Flow flow{world.context, FlowTimeouts{seconds(100), seconds(10), seconds(5), seconds(3)}, &FlowSilence::expired,
+            this};
+};
+
+TEST_F(FlowSilence, IsToldOnceWhenBytesWentUpAndNoneCameDown) {
+  watch(flow);
+  world.loop.advance(seconds(2));
+  flow.moved(Direction::up, 1);
+  world.loop.advance(milliseconds(999));
+  EXPECT_EQ(told, 0);
+  world.loop.advance(milliseconds(1));
+  EXPECT_EQ(told, 1);
+  world.loop.advance(seconds(50));
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(FlowSilence, IsNoneWhenNobodySpokeOrSomethingCameBack) {
+  watch(flow);
+  Flow answered(world.context, flow.timeouts(), &FlowSilence::expired, this);
+  watch(answered);
+  answered.moved(Direction::up, 1);
+  answered.moved(Direction::down, 1);
+  world.loop.advance(seconds(50));
+  EXPECT_EQ(told, 0);
+}
+
+TEST_F(FlowSilence, WithoutATimeNobodyWaits) {
+  Flow patient(world.context, FlowTimeouts{seconds(100), seconds(10)}, &FlowSilence::expired, this);
+  watch(patient);
+  patient.moved(Direction::up, 1);
+  world.loop.advance(seconds(50));
+  EXPECT_EQ(told, 0);
+}
+
+// A flow with a time for the response, of 5 s.
+class FlowResponse : public FlowTimers {
+ protected:
+  static FlowTimeouts times(Duration idle) {
+    FlowTimeouts timeouts{idle, seconds(10)};
+    timeouts.response = seconds(5);
+    return timeouts;
+  }
+  Flow answered{world.context, times(seconds(100)), &FlowResponse::expired, this};
+};
+
+TEST_F(FlowResponse, CountsFromTheEndOfWhatGoesUpHoweverBusyTheResponse) {
+  flow.stop();
+  world.loop.advance(seconds(50));
+  EXPECT_TRUE(reasons.empty());
+  answered.ended(Direction::up);
+  for (int i = 0; i < 4; ++i) {
+    world.loop.advance(seconds(1));
+    answered.moved(Direction::down, 1);
+  }
+  EXPECT_TRUE(reasons.empty());
+  world.loop.advance(seconds(1));
+  ASSERT_EQ(reasons.size(), 1U);
+  EXPECT_EQ(since_start(), seconds(55));
+  EXPECT_EQ(count(Counter::response_timeouts), 1U);
+}
+
+TEST_F(FlowResponse, IsOverWhenTheResponseHasEnded) {
+  flow.stop();
+  answered.ended(Direction::up);
+  world.loop.advance(seconds(4));
+  answered.ended(Direction::down);
+  world.loop.advance(seconds(90));
+  EXPECT_TRUE(reasons.empty());
+}
+
+TEST_F(FlowResponse, IsNoneForAResponseThatEndedFirst) {
+  flow.stop();
+  answered.ended(Direction::down);
+  world.loop.advance(seconds(4));
+  answered.ended(Direction::up);
+  world.loop.advance(seconds(90));
+  EXPECT_TRUE(reasons.empty());
+}
+
+TEST_F(FlowTimers, WithoutAnIdleTimeNoTimerIsArmed) {
+  flow.stop();
+  Flow patient(world.context, FlowTimeouts{Duration::zero(), seconds(10)}, &FlowTimers::expired, this);
+  patient.moved(Direction::up, 1);
+  EXPECT_FALSE(world.loop.has_timers());
+  patient.ended(Direction::up);
+  world.loop.advance(seconds(10));
+  EXPECT_EQ(reasons, (std::vector<std::string>{"half-closed and idle for too long"}));
+}
+
 }  // namespace
 }  // namespace tunnel

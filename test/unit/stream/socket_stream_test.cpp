@@ -18,6 +18,7 @@
 #include "base/fd.hpp"
 #include "support/pattern.hpp"
 #include "support/sim_loop.hpp"
+#include "support/socket_fixture.hpp"
 #include "support/tcp_pair.hpp"
 
 namespace tunnel {
@@ -34,27 +35,16 @@ using test::send_pattern;
 using test::start;
 using Kind = Error::Kind;
 
-struct Observer final : ResetObserver {
-  void on_stream_reset(Stream& /*stream*/) noexcept override { ++told; }
-  int told = 0;
-};
-
-class Sockets : public testing::Test {
+class Sockets : public test::SocketFixture {
  protected:
-  Sockets() {
-    auto [ours, theirs] = test::tcp_socket_pair();
-    set_socket_options(ours, limits);
-    peer.reset(theirs);
-    ::fcntl(theirs, F_SETFL, 0);  // blocking
-    stream = std::make_unique<SocketStream>(loop, counters, ours);
-    stream->on_reset(&observer);
-  }
-  ~Sockets() override { stream.reset(); }
+  Sockets() : SocketFixture(ends(), SocketKind::tcp) {}
 
-  void run(Task<void> task) { ASSERT_TRUE(run_on(loop, std::move(task), seconds(30))) << "the case hangs"; }
-  void peer_sends(std::string_view bytes, int flags = 0) const {
-    ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), flags | MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  static std::pair<int, int> ends() {
+    const std::pair<int, int> made = test::tcp_socket_pair();
+    set_socket_options(made.first, Limits());
+    return made;
   }
+  void run(Task<void> task) { ASSERT_TRUE(run_on(loop, std::move(task), seconds(30))) << "the case hangs"; }
   void peer_resets() {
     const linger now{1, 0};
     ::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -72,11 +62,6 @@ class Sockets : public testing::Test {
   }
 
   Limits limits;
-  Counters counters;
-  EpollLoop loop;
-  Fd peer;
-  Observer observer;
-  std::unique_ptr<SocketStream> stream;
 };
 
 Task<void> expect_read(Stream& stream, std::string expected) {

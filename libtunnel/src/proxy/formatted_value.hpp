@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plan/connection_format.hpp"
+#include "tunnel/connection_info.hpp"
+
+namespace tunnel::proxy {
+
+// The text `format` stands for on behalf of a connection; an operator that has no value there is empty.
+std::string formatted_value(const plan::ConnectionFormat& format, const ConnectionInfo& info);
+
+// What a connection brought along under a space and a key, or nullptr. Lives as long as its metadata.
+const std::string* metadata_value(const ConnectionInfo& info, std::string_view space, std::string_view key);
+
+}  // namespace tunnel::proxy
