@@ -30,7 +30,12 @@ prepare() {
     { cat "$work/configure.log" >&2; fail "the build failed: see above."; }
 }
 
+# listening PORT|PATH: whether somebody does, on a TCP port or at the path of a unix socket.
 listening() {
+  if [[ $1 == /* ]]; then
+    grep -qE "^[^ ]+ [^ ]+ [^ ]+ 00010000 .* $1\$" /proc/net/unix
+    return
+  fi
   grep -qE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
@@ -41,20 +46,29 @@ free_port() {
   echo "$port"
 }
 
-# start PORT PROGRAM ARGUMENT...: runs it and waits until it listens on PORT.
+# start PORT|PATH PROGRAM ARGUMENT...: runs it and waits until it listens there.
 start() {
   local port=$1 name=$2 tries=0
   shift 2
   printf '  $ %s' "$name"; printf ' %q' "$@"; echo
   ! listening "$port" || fail "port $port is taken; stop what listens there (ss -ltnp) and run this again."
-  "$bin/$name" "$@" 2>"$work/$name-$port.err" &
+  "$bin/$name" "$@" 2>"$work/$name-${port##*/}.err" &
   pids+=($!)
   until listening "$port"; do
     kill -0 "${pids[-1]}" 2>/dev/null || fail "$name ended at its start."
     tries=$((tries + 1))
-    [ $tries -lt 200 ] || fail "$name does not listen on port $port."
+    [ $tries -lt 200 ] || fail "$name does not listen on $port."
     sleep 0.05
   done
+}
+
+# crash PID: what was started with that process id ends without a word, as in a power cut.
+crash() {
+  local left=() pid
+  for pid in "${pids[@]}"; do [ "$pid" = "$1" ] || left+=("$pid"); done
+  pids=("${left[@]}")
+  kill -KILL "$1"
+  { wait "$1" || true; } 2>/dev/null
 }
 
 # stop_all: SIGTERM in reverse order; each must drain and end with status 0.
