@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/turn.hpp"
 #include "http/exchange.hpp"
 #include "http/h1_outbox.hpp"
 #include "http/h1_parser.hpp"
@@ -20,7 +21,6 @@ namespace {
 
 using http::Fault;
 
-constexpr unsigned kTurnRequests = 16;
 constexpr std::size_t kHeadReadBytes = 16384;
 
 // How a connection goes on after a head or an exchange.
@@ -77,9 +77,9 @@ class Server final : public http::ServerConnection {
 
 Task<void> Server::run() {
   Next next = Next::again;
-  for (unsigned served = 0; next == Next::again; ++served) {
-    // Pipelined requests that never run out would keep the whole loop to themselves.
-    if (served % kTurnRequests == kTurnRequests - 1) co_await yield(context_.loop);
+  Turn turn;  // pipelined requests need not run out
+  while (next == Next::again) {
+    if (turn.over(0)) co_await yield(context_.loop);
     Request request;
     Task<Next> reading = read_request(request);
     next = co_await reading;

@@ -14,7 +14,7 @@
 namespace tunnel::h2 {
 namespace {
 
-constexpr std::size_t kFrameHeaderBytes = 9;
+constexpr std::size_t kFrameHeaderBytes = FrameReader::kHeaderBytes;
 constexpr std::size_t kInterimHeads = 32;  // unread ones a response may have
 constexpr std::uint64_t kOutOfTheWay = 1'000'000'000'000;
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 namespace tunnel::h2 {
+
 std::size_t FrameReader::number(std::size_t at, std::size_t bytes) const {
   std::size_t value = 0;
   for (std::size_t i = 0; i < bytes; ++i) value = value << 8 | head_[at + i];

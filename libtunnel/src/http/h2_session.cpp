@@ -5,10 +5,11 @@
 #include <string>
 #include <utility>
 
+#include "base/turn.hpp"
+
 namespace tunnel::h2 {
 namespace {
 
-constexpr std::size_t kTurnBytes = 262144;
 // Frames pulled from nghttp2 while the transport takes none; small ones, or the mark would have stopped it.
 constexpr std::size_t kPendingFrames = 5000;
 constexpr std::uint32_t kUnlimitedStreams = 0x7fffffff;
@@ -75,19 +76,15 @@ Task<void> Session::drive() {
 // --- Reading
 
 Task<void> Session::read_loop() {
-  std::size_t turn_bytes = 0;
+  Turn turn;
   for (;;) {
     if (const std::size_t spliced = splice_in(); spliced > 0) {
-      turn_bytes += spliced;
-      if (turn_bytes >= kTurnBytes) {
-        turn_bytes = 0;
-        co_await yield(context_.loop);
-      }
+      if (turn.over(spliced)) co_await yield(context_.loop);
       continue;
     }
     const Io io = transport_.try_read(input_, most_to_read());
     if (io.state == Io::State::would_block) {
-      turn_bytes = 0;
+      turn.restart();
       co_await Readable(transport_);
       continue;
     }
@@ -109,11 +106,7 @@ Task<void> Session::read_loop() {
       // A peer at fault that goes on sending is not worth the rest of linger_time.
       if (error_ && write_done_ && dropped_ > context_.limits.linger_bytes) transport_failed(error_);
     }
-    turn_bytes += io.bytes;
-    if (turn_bytes >= kTurnBytes) {
-      turn_bytes = 0;
-      co_await yield(context_.loop);
-    }
+    if (turn.over(io.bytes)) co_await yield(context_.loop);
   }
   input_.clear();
 }
@@ -229,12 +222,11 @@ void Session::received_fatal(ssize_t code) noexcept {
 // --- Writing
 
 Task<void> Session::write_loop() {
-  std::size_t turn_bytes = 0;
   while (phase_ != Phase::over) {
     co_await dirty_.wait();
     // Whatever else is ready now may have something to add to this flush.
     co_await yield(context_.loop);
-    for (;;) {
+    for (Turn turn;;) {
       pull();
       if (phase_ == Phase::over || !has_output()) break;
       const Io io = write_some();
@@ -244,6 +236,7 @@ Task<void> Session::write_loop() {
       }
       if (io.state == Io::State::would_block) {
         if (!stall_timer_.armed()) stall_timer_.arm_after(context_.limits.write_time);
+        turn.restart();
         co_await Writable(transport_);
         continue;
       }
@@ -253,11 +246,7 @@ Task<void> Session::write_loop() {
       pending_.written(written_, queued());
       if (flush_waits_ > 0)
         for (StreamCore& core : streams_) core.check_flushed();
-      turn_bytes += io.bytes;
-      if (turn_bytes >= kTurnBytes) {
-        turn_bytes = 0;
-        co_await yield(context_.loop);
-      }
+      if (turn.over(io.bytes)) co_await yield(context_.loop);
     }
     end_if_done();
     if (phase_ == Phase::closing) {

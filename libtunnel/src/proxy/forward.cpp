@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/turn.hpp"
 
 namespace tunnel::proxy {
 namespace {
 
 constexpr std::size_t kReadBytes = 65536;
-constexpr std::size_t kTurnBytes = 262144;  // as pump(): then it is the others' turn
 
 // One attempt: two pumps side by side and the heads between them.
 class Forwarding {
@@ -94,12 +94,12 @@ class Forwarding {
 
   Task<void> send_request() {
     Buffer buffer;
-    std::size_t turn_bytes = 0;
+    Turn turn;
     const bool has_body = server_.request_body().kind != http::Body::Kind::none;
     while (has_body && !stop_request_) {
       const Io io = server_.try_read(buffer, kReadBytes);
       if (io.state == Io::State::would_block) {
-        turn_bytes = 0;
+        turn.restart();
         co_await Readable(server_);
         continue;
       }
@@ -118,10 +118,7 @@ class Forwarding {
       flow_.unblocked(Direction::up);
       // An upstream that takes no more may still answer (413, say): the response decides.
       if (!written.ok()) break;
-      turn_bytes += io.bytes;
-      if (turn_bytes < kTurnBytes) continue;
-      turn_bytes = 0;
-      co_await yield(server_.loop());
+      if (turn.over(io.bytes)) co_await yield(server_.loop());
     }
     flow_.ended(Direction::up);
     grace_.disarm();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/turn.hpp"
 #include "stream/pipe.hpp"
 
 namespace tunnel {
@@ -11,8 +12,6 @@ namespace {
 
 // More than a socket gives at once, so that what an HTTP/2 stream has queued leaves in one write.
 constexpr std::size_t kReadBytes = 262144;
-constexpr std::size_t kTurnBytes = 262144;
-constexpr int kTurnRounds = 16;
 // This many large reads in a row are bulk: from then on bytes stay in the kernel, if both sides can do that. Small
 // pieces end it, as a message is cheaper to copy; not a single one behind many large ones, which is the rest of
 // something.
@@ -29,8 +28,7 @@ Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
   Buffer buffer;
   Pipe pipe;
   const std::size_t pipe_bytes = flow.context().limits.pipe_bytes;
-  std::size_t turn_bytes = 0;
-  int rounds = 0;
+  Turn turn;
   int bulk_reads = 0;
   PumpEnd end;
   for (;;) {
@@ -43,8 +41,7 @@ Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
       in = from.try_read(buffer, kReadBytes);
     if (in.state == Io::State::would_block) {
       pipe.close();
-      turn_bytes = 0;
-      rounds = 0;
+      turn.restart();
       co_await Readable(from);
       continue;
     }
@@ -75,12 +72,7 @@ Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
       flow.blocked(direction);
       co_await Writable(to);
     }
-    turn_bytes += in.bytes;
-    if (turn_bytes >= kTurnBytes || ++rounds >= kTurnRounds) {
-      turn_bytes = 0;
-      rounds = 0;
-      co_await yield(from.loop());
-    }
+    if (turn.over(in.bytes)) co_await yield(from.loop());
   }
   co_return end;
 }
@@ -219,19 +211,15 @@ Task<void> Relay::pass_reset(Direction direction, Error reason) {
 Task<void> Relay::discard(Direction direction) {
   Buffer dropped;
   std::size_t total = 0;
-  std::size_t turn_bytes = 0;
+  Turn turn;
   Stream& from = source(direction);
   while (total < kDiscardBytes || !left_[static_cast<std::size_t>(opposite(direction))]) {
     Result<std::size_t> n = co_await from.read(dropped, kReadBytes);
     if (!n.ok()) fail(n.error());
     if (!n.ok() || *n == 0) break;
     total += *n;
-    turn_bytes += *n;
     dropped.clear();
-    // A sender that is as fast as this would keep the whole loop to itself.
-    if (turn_bytes < kTurnBytes) continue;
-    turn_bytes = 0;
-    co_await yield(from.loop());
+    if (turn.over(*n)) co_await yield(from.loop());
   }
   flow_.ended(direction);
 }
