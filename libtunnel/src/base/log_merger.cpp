@@ -14,7 +14,7 @@ void Merger::write(Level level, const std::string& kind, const std::string& line
   if (!timer_.armed()) timer_.arm_after(std::chrono::seconds(1));
 }
 
-void Merger::second_over() noexcept {
+void Merger::tell_repeats() noexcept {
   for (const auto& [kind, more] : repeats_)
     if (more.count > 0) log::write(more.level, fmt::format("{}: {} more within a second", kind, more.count));
   repeats_.clear();

@@ -65,5 +65,14 @@ TEST_F(LogMerger, ACountHasTheLevelOfItsLine) {
   EXPECT_EQ(count(text, " warning entry silent: 1 more within a second"), 1) << text;
 }
 
+TEST_F(LogMerger, TheLastCountIsWrittenWhenTheWorkerEnds) {
+  {
+    log::Merger ending(loop_);
+    for (int i = 0; i < 3; ++i) ending.write(Level::info, "entry denied", "no rule allows it");
+  }
+  const std::string text = lines();
+  EXPECT_EQ(count(text, "entry denied: 2 more within a second"), 1) << text;
+}
+
 }  // namespace
 }  // namespace tunnel
