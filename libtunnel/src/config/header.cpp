@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/letter_case.hpp"
 #include "config/file.hpp"
 #include "plan/connection_format.hpp"
 #include "plan/header_field.hpp"
@@ -17,13 +18,6 @@ std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kBlanks = " \t";
   const std::size_t begin = std::min(text.find_first_not_of(kBlanks), text.size());
   return text.substr(begin, text.find_last_not_of(kBlanks) + 1 - begin);
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 Refusal refusal(const Given& given, const std::string& clause) { return {given.place, "--header " + clause}; }
@@ -41,7 +35,7 @@ std::string value_in(const Given& given, const std::string& path) {
 plan::Header parse_header(const Given& given) {
   const std::size_t colon = given.value.find(':', given.value.starts_with(':') ? 1 : 0);
   if (colon == std::string::npos) throw given.refusal("the colon is missing; write 'NAME: VALUE'");
-  plan::Header header{lower(std::string_view(given.value).substr(0, colon)), "", false};
+  plan::Header header{to_lower(std::string_view(given.value).substr(0, colon)), "", false};
   if (const std::string fault = plan::field_name_fault(header.name); !fault.empty()) throw refusal(given, fault);
   std::string_view value = trimmed(std::string_view(given.value).substr(colon + 1));
   const bool from_file = value.starts_with('@') && !value.starts_with("@@");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/cores.hpp"
+#include "base/letter_case.hpp"
 #include "config/as_shell.hpp"
 #include "config/describe.hpp"
 #include "config/draw.hpp"
@@ -60,10 +61,8 @@ std::string drawn(const Given& given, const plan::Plan& plan, const Paper& paper
 // The first of LC_ALL, LC_CTYPE and LANG that is set decides (POSIX, XBD section 8.2).
 bool locale_is_utf8(const Environment& environment) {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    std::string value = environment(name).value_or("");
+    const std::string value = to_lower(environment(name).value_or(""));
     if (value.empty()) continue;
-    std::transform(value.begin(), value.end(), value.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
     return value.find("utf-8") != std::string::npos || value.find("utf8") != std::string::npos;
   }
   return false;

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/letter_case.hpp"
 #include "plan/host_port.hpp"
 
 namespace tunnel::net {
@@ -18,8 +19,7 @@ const unsigned char* address_bytes(const SocketAddress& address) {
 }
 
 std::string lower_name(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(name.begin(), name.end(), name.begin(), lower);
   if (name.size() > 1 && name.back() == '.') name.pop_back();
   return name;
 }

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/admin_guard.hpp"
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 
+#include "base/letter_case.hpp"
+
 namespace tunnel::runtime {
 namespace {
-
-bool same_text(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 // Without port and brackets; the port is whatever leads here, such as that of an ssh -L.
 std::string_view name_in(std::string_view host) {
@@ -21,7 +17,7 @@ std::string_view name_in(std::string_view host) {
 
 bool names(std::string_view host, const SocketAddress& reached) {
   const std::string_view name = name_in(host);
-  if (same_text(name, "localhost")) return true;
+  if (equal_ignoring_case(name, "localhost")) return true;
   const auto literal = SocketAddress::from_literal(name, 0);
   return literal && (literal->is_loopback() || literal->unwrapped().ip() == reached.unwrapped().ip());
 }
@@ -37,10 +33,10 @@ std::optional<AdminResponse> refuse_host(const AdminRequest& request) {
 
 std::optional<AdminResponse> refuse_origin(const AdminRequest& request) {
   const std::string own = request.host.value_or("");
-  const bool other = request.origin && !same_text(*request.origin, "http://" + own) &&
-                     !same_text(*request.origin, "https://" + own);  // https: behind somebody else's TLS
-  const bool across =
-      request.fetch_site && !same_text(*request.fetch_site, "same-origin") && !same_text(*request.fetch_site, "none");
+  const bool other = request.origin && !equal_ignoring_case(*request.origin, "http://" + own) &&
+                     !equal_ignoring_case(*request.origin, "https://" + own);  // https: behind somebody else's TLS
+  const bool across = request.fetch_site && !equal_ignoring_case(*request.fetch_site, "same-origin") &&
+                      !equal_ignoring_case(*request.fetch_site, "none");
   if (!other && !across) return std::nullopt;
   return admin_text(403, "another site's page may change nothing here");
 }
