@@ -18,8 +18,8 @@ AT_ONCE = 2
 class Maker:
     """Pipelines of lines that lead to each other, never in a circle; the same seed makes the same."""
 
-    def __init__(self, seed):
-        self.random_, self.port_, self.lines_ = random.Random(seed), 20_000, []
+    def __init__(self, seed, folder):
+        self.random_, self.port_, self.lines_, self.folder_ = random.Random(seed), 20_000, [], folder
 
     def pick(self, *values):
         return self.random_.choice(values)
@@ -70,7 +70,7 @@ class Maker:
         if self.chance(20):
             text += f" --max-conns {self.random_.randint(1, 100_000)}"
         if self.chance(20):
-            text += " --access-log " + self.pick("-", "/dev/null", "'/tmp/a \"log\"'")
+            text += " --access-log " + self.pick("-", "/dev/null", self.word(f'{self.folder_}/a "log"'))
         return text + self.buffer_
 
     def answer(self):
@@ -200,4 +200,4 @@ def test_envoys_own_samples_are_taken_again(t):
 @limit(60 + COUNT)
 @needs(peers.envoy_there)
 def test_made_up_pipelines_are_taken(t):
-    assert judge_all(t, (Maker(seed).words() for seed in range(COUNT))) == COUNT
+    assert judge_all(t, (Maker(seed, t.tmp).words() for seed in range(COUNT))) == COUNT

@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -35,11 +36,12 @@ class Page:
         self.changed_ = threading.Condition()
         to_browser, self.out_ = os.pipe()
         self.in_, from_browser = os.pipe()
-        # The protocol wants descriptors 3 and 4; setpriv: the browser ends with this process, however that ends.
+        # The protocol wants descriptors 3 and 4; setpriv: the browser ends with this process, however that ends. A group
+        # of its own: those it starts write to its folder, too, and must have ended before that goes.
         line = f'exec setpriv --pdeathsig KILL -- "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
         self.process = subprocess.Popen(["bash", "-c", line, find("chromium"), *FLAGS, f"--user-data-dir={self.folder}", "about:blank"],
                                         pass_fds=(to_browser, from_browser), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+                                        stderr=subprocess.DEVNULL, start_new_session=True)
         os.close(to_browser)
         os.close(from_browser)
         threading.Thread(target=self.read_, daemon=True).start()
@@ -122,7 +124,7 @@ class Page:
 
     def stop(self):
         if self.process.poll() is None:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             os.close(self.out_)
             shutil.rmtree(self.folder, ignore_errors=True)

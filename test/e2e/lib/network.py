@@ -97,7 +97,7 @@ def established(port):
 def free_port():
     """A port nobody uses now; never one of the ephemeral range, whose ports a client may take at any time."""
     for port in range(20000 + os.getpid() % 5000, 32000):
-        if any(row[1] == port for row in tcp_table()) or port in free_port.given:
+        if port in free_port.given or any(row[1] == port for row in tcp_table()):
             continue
         with socket.socket() as sock:
             try:
