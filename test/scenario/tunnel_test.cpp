@@ -6,6 +6,7 @@
 #include <string>
 
 #include "support/both_ways.hpp"
+#include "support/endings.hpp"
 #include "support/http_peer.hpp"
 #include "support/tunnel_plans.hpp"
 
@@ -73,42 +74,13 @@ TEST_P(Tunnel, CarriesBytesBothWaysAndEndsInOrder) {
 }
 
 TEST_P(Tunnel, TheServerMayEndFirst) {
-  const Outcome outcome = both_ways(plan(), [](World& world, Seen& seen) {
-    test::join_tunnel(world);
-    world.network.at(kOrigin);
-    auto client = world.client("tcp");
-    world.loop.run();
-    Peer& server = world.network.peer(kOrigin);
-    server.send_and_fin(1000);
-    world.loop.run();
-    EXPECT_TRUE(client->ended());
-    client->send_and_fin(5 * kMiB);
-    world.loop.run();
-    seen = {saw("client", *client), saw("server", server)};
-  });
-  EXPECT_EQ(outcome.seen, (Seen{"client 1000 end", "server 5242880 end"}));
+  EXPECT_EQ(both_ways(plan(), test::server_ends_first("tcp", &test::join_tunnel)).seen, test::kServerEndedFirst);
 }
 
 TEST_P(Tunnel, AResetPassesBothWays) {
   for (const bool by_client : {true, false}) {
-    const Outcome outcome = both_ways(
-        plan(),
-        [by_client](World& world, Seen& seen) {
-          test::join_tunnel(world);
-          world.network.at(kOrigin);
-          auto client = world.client("tcp");
-          client->send(100);
-          world.loop.run();
-          Peer& server = world.network.peer(kOrigin);
-          server.send(50);
-          world.loop.run();
-          (by_client ? *client : server).reset();
-          world.loop.run();
-          seen = {saw("client", *client), saw("server", server)};
-          world.loop.advance(seconds(2));
-        },
-        CompareBytes::no);
-    EXPECT_EQ(outcome.seen, (Seen{"client 50 reset", "server 100 reset"})) << by_client;
+    const Outcome outcome = both_ways(plan(), test::one_resets(by_client, "tcp", &test::join_tunnel), CompareBytes::no);
+    EXPECT_EQ(outcome.seen, test::kOneReset) << by_client;
   }
 }
 

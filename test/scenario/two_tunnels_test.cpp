@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/both_ways.hpp"
+#include "support/endings.hpp"
 #include "support/http_peer.hpp"
 #include "support/tunnel_plans.hpp"
 
@@ -28,8 +29,6 @@ using test::Peer;
 using test::saw;
 using test::Seen;
 using test::World;
-
-constexpr std::uint64_t kMiB = 1 << 20;
 
 using Versions = std::vector<Http>;  // of the proxies, the first -x first
 
@@ -89,6 +88,9 @@ class Tunnels : public testing::TestWithParam<Versions> {
  protected:
   plan::Plan plan() const { return plan_of(GetParam()); }
   void join(World& world) const { join_all(world, GetParam()); }
+  test::Prepare joined() const {
+    return [this](World& world) { join(world); };
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(Through, Tunnels,
@@ -98,66 +100,19 @@ INSTANTIATE_TEST_SUITE_P(Through, Tunnels,
                          [](const auto& one) { return name_of(one.param); });
 
 TEST_P(Tunnels, TheClientMayEndFirst) {
-  const Outcome outcome = both_ways(
-      plan(),
-      [this](World& world, Seen& seen) {
-        join(world);
-        world.network.at(kOrigin);
-        auto client = world.client("tcp");
-        client->send_and_fin(200'000);
-        world.loop.run();
-        Peer& server = world.network.peer(kOrigin);
-        EXPECT_TRUE(server.ended());
-        EXPECT_FALSE(client->ended());
-        server.send_and_fin(5 * kMiB);
-        world.loop.run();
-        seen = {saw("client", *client), saw("server", server)};
-      },
-      kBytes);
-  EXPECT_EQ(outcome.seen, (Seen{"client 5242880 end", "server 200000 end"}));
+  const Outcome outcome = both_ways(plan(), test::client_ends_first("tcp", joined()), kBytes);
+  EXPECT_EQ(outcome.seen, test::kClientEndedFirst);
   for (const std::string& line : outcome.records) EXPECT_NE(line.find(" ok/0 "), std::string::npos) << line;
 }
 
 TEST_P(Tunnels, TheServerMayEndFirst) {
-  const Outcome outcome = both_ways(
-      plan(),
-      [this](World& world, Seen& seen) {
-        join(world);
-        world.network.at(kOrigin);
-        auto client = world.client("tcp");
-        world.loop.run();
-        Peer& server = world.network.peer(kOrigin);
-        server.send_and_fin(1000);
-        world.loop.run();
-        EXPECT_TRUE(client->ended());
-        client->send_and_fin(5 * kMiB);
-        world.loop.run();
-        seen = {saw("client", *client), saw("server", server)};
-      },
-      kBytes);
-  EXPECT_EQ(outcome.seen, (Seen{"client 1000 end", "server 5242880 end"}));
+  EXPECT_EQ(both_ways(plan(), test::server_ends_first("tcp", joined()), kBytes).seen, test::kServerEndedFirst);
 }
 
 TEST_P(Tunnels, AResetPassesBothWays) {
   for (const bool by_client : {true, false}) {
-    const Outcome outcome = both_ways(
-        plan(),
-        [this, by_client](World& world, Seen& seen) {
-          join(world);
-          world.network.at(kOrigin);
-          auto client = world.client("tcp");
-          client->send(100);
-          world.loop.run();
-          Peer& server = world.network.peer(kOrigin);
-          server.send(50);
-          world.loop.run();
-          (by_client ? *client : server).reset();
-          world.loop.run();
-          seen = {saw("client", *client), saw("server", server)};
-          world.loop.advance(seconds(2));
-        },
-        CompareBytes::no);
-    EXPECT_EQ(outcome.seen, (Seen{"client 50 reset", "server 100 reset"})) << by_client;
+    const Outcome outcome = both_ways(plan(), test::one_resets(by_client, "tcp", joined()), CompareBytes::no);
+    EXPECT_EQ(outcome.seen, test::kOneReset) << by_client;
   }
 }
 
