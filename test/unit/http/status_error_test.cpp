@@ -58,6 +58,14 @@ TEST(StatusError, NeverTellsWhere) {
   for (const Field& field : answer.head.fields) EXPECT_EQ(field.value.find("10.1"), std::string::npos);
 }
 
+TEST(StatusError, TheTextNamesWhatTheNextProxyAnswered) {
+  Error answered(Error::Kind::refused);
+  answered.received_status = 403;
+  EXPECT_EQ(status_answer(answered).text, "502 Bad Gateway (the next proxy answered 403)\n");
+  EXPECT_EQ(status_answer(Error(answered).with(502, "dns_error")).text,
+            "502 Bad Gateway (dns_error, the next proxy answered 403)\n");
+}
+
 TEST(StatusError, MethodNotAllowedNamesTheOneThatIs) {
   EXPECT_EQ(*status_answer(Error(Error::Kind::denied).with(405, "")).head.fields.find("allow"), "CONNECT");
 }
