@@ -46,6 +46,10 @@ else()
   add_link_options(-pie -Wl,-z,relro,-z,now)
 endif()
 
+if(TUNNEL_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_program(TUNNEL_CCACHE ccache)
 if(TUNNEL_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${TUNNEL_CCACHE})

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh          sets up what is missing, builds a release and runs every test of it: about 10 minutes
-# run.sh --all    release, ASan + UBSan, TSan, g++ 12, static checks, end-to-end at full size: at most 60 minutes on two cores
+# run.sh --all    release, ASan + UBSan, TSan, fuzz targets, g++ 12, static checks, end-to-end at full size: at most 60 minutes on two cores
 #
 # A part that fails does not stop the next one. The last line is "N passed, N failed, N skipped", summed over all; the exit status
 # is 0 only if nothing failed. With --all (or CI set) a test skipped for want of something the set-up installs is a failure.
@@ -14,9 +14,9 @@ export TUNNEL_PEERS=${TUNNEL_PEERS:-$root/.peers}
 
 # Minutes after which a part is ended, as one that hangs. With --all they take some 45 together on two cores.
 declare -A quick_minutes=([setup]=3 [release]=5 [end-to-end]=9)
-declare -A all_minutes=([setup]=3 [release]=8 [asan]=14 [tsan]=8 [gcc12]=6 [lint]=20 [end-to-end]=12 [package]=4)
+declare -A all_minutes=([setup]=3 [release]=8 [asan]=14 [tsan]=8 [fuzz]=6 [gcc12]=6 [lint]=20 [end-to-end]=12 [package]=4)
 quick_parts=(setup release end-to-end)
-all_parts=(setup release end-to-end package asan tsan gcc12 lint)
+all_parts=(setup release end-to-end package asan tsan fuzz gcc12 lint)
 
 # --- counting: every part appends "passed failed skipped" lines to its file in $results ---
 count() { echo "$2 $3 $4" >>"$results/$1.count"; }
@@ -140,6 +140,10 @@ part_tsan() {
   build tsan tsan --target "${wanted[@]}" tun-encap tun-decap tcp-chain tun-run
   gtests tsan tsan 240 "${wanted[@]}"
   E2E_SCALE=4 end_to_end tsan tsan -j 1 -k '::workers_|unix::few_long|unix::draining_loses|activation::an_inherited_tcp'
+}
+
+part_fuzz() {
+  build fuzz fuzz --target fuzz_all && counted fuzz test/fuzz/run.py --seconds 15
 }
 
 part_gcc12() {
