@@ -166,10 +166,18 @@ void write_virtual_hosts(Yaml& yaml, const std::string& name, const std::vector<
   }
 }
 
+// The one text of a route that may be anything; what is not written is told.
+void judge_fields(Writing& writing, const plan::Listener& listener, const plan::Match& match) {
+  for (const plan::FieldMatch& field : match.fields)
+    (void)writing.report.writable(field.value, listener.place,
+                                  "listener " + listener.name + ", route, header " + field.name);
+}
+
 }  // namespace
 
 void write_http_proxy(Writing& writing, const plan::Listener& listener, const plan::HttpProxy& proxy) {
   Yaml& yaml = writing.yaml;
+  for (const plan::Route& route : proxy.routes) judge_fields(writing, listener, route.match);
   yaml.word("codec_type", word_of(proxy.codec));
   yaml.map("route_config", [&] {
     yaml.text("name", listener.name);

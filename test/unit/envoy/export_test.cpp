@@ -79,6 +79,9 @@ std::vector<Case> failing() {
   const Plan mixed = with(tunnel_of, [](Plan& plan) {
     plan.clusters[0].endpoints = {{plan::Tcp{"a.example", 2}}, {plan::Unix{"/x", 0600}}};
   });
+  const Plan matching = with(respond_plan(200, "x"), [](Plan& plan) {
+    std::get<plan::HttpProxy>(plan.listeners[0].handler).routes[0].match.fields = {{"a", "\xf7"}};
+  });
   const Plan secret = with(tunnel_of, [](Plan& plan) { tunnel(plan).headers = {{"a", "the secret", true}}; });
   return {
       {"inherited", "", listening_on(plan::Inherited{3, ""}), "", "t.tun:1:1: listener in, an inherited socket"},
@@ -95,6 +98,7 @@ std::vector<Case> failing() {
        "t.tun:1:1: listener in, access log '\\xc3'"},
       {"any text", "not UTF-8", with(tunnel_of, [](Plan& plan) { tunnel(plan).headers = {{"a", "\xed\xa0\x80"}}; }), "",
        "t.tun:1:1: listener in, header a '\\xed\\xa0\\x80'"},
+      {"any text", "not UTF-8", matching, "", "t.tun:1:1: listener in, route, header a '\\xf7'"},
   };
 }
 
