@@ -177,6 +177,16 @@ std::string to_string(const Address& address) {
   return "-";
 }
 
+std::string as_envoy_writes(std::string_view address) {
+  constexpr std::string_view kInternal = "internal:";
+  constexpr std::string_view kUnix = "unix:";
+  if (address.starts_with(kUnix)) return std::string(address.substr(kUnix.size()));
+  if (!address.starts_with(kInternal)) return std::string(address);
+  std::string name(address.substr(kInternal.size()));
+  if (name.find('/') == std::string::npos) name += '/';
+  return "envoy://" + name;
+}
+
 std::string with_brackets(std::string_view text) {
   const std::size_t colon = std::min(text.rfind(':'), text.size());
   const std::string_view host = text.substr(0, colon);

@@ -48,6 +48,9 @@ std::string to_string(const Tcp& tcp);
 
 // As it is typed: "HOST:PORT", "internal:NAME/ID", "unix:PATH"; without its options.
 std::string to_string(const Address& address);
+// An address as to_string() and logs write it, as Envoy does: "envoy://NAME/ID", the path of a unix socket, or the
+// same.
+std::string as_envoy_writes(std::string_view address);
 // "::1:22", as ssh's %h:%p writes an IPv6 address: with the brackets around what stands before the last colon. Anything
 // else as it is.
 std::string with_brackets(std::string_view text);

@@ -4,19 +4,12 @@
 #include <cstdint>
 #include <string_view>
 
+#include "plan/host_port.hpp"
+
 namespace tunnel::proxy {
 namespace {
 
-constexpr std::string_view kInternal = "internal:";
-
 bool is_set(const SocketAddress& address) { return address.family() != AF_UNSPEC; }
-
-// "internal:NAME/ID" as Envoy writes it, who has the slash always.
-std::string inside_name(const ConnectionInfo& info) {
-  std::string name(info.local_name.starts_with(kInternal) ? info.local_name.substr(kInternal.size()) : info.local_name);
-  if (name.find('/') == std::string::npos) name += '/';
-  return "envoy://" + name;
-}
 
 enum class Part : std::uint8_t { address, host, port, id };
 
@@ -25,7 +18,7 @@ std::string local_value(Part part, bool direct, const ConnectionInfo& info) {
   const bool redirected = !direct && is_set(info.original);
   if (info.hops > 0 && !redirected) {
     if (part == Part::id) return info.endpoint_id;
-    return part == Part::port ? "" : inside_name(info);
+    return part == Part::port ? "" : plan::as_envoy_writes(info.local_name);
   }
   const SocketAddress& local = redirected ? info.original : info.local;
   if (!is_set(local) || part == Part::id) return "";

@@ -70,7 +70,7 @@ Handler::Admission::~Admission() {
   if (handler_.on_stdio_) handler_.environment_.shared.stdio_ended(handler_.outcome_);
 }
 
-AccessRecord Handler::start_record(AccessRecord::Kind kind, const ConnectionInfo& info,
+AccessRecord Handler::start_record(AccessRecord::Kind kind, const Admission& admission, const ConnectionInfo& info,
                                    std::string_view cluster) const {
   EdgeStats& edge = stats_.edge(cluster);
   edge.begun.add(1);
@@ -83,6 +83,7 @@ AccessRecord Handler::start_record(AccessRecord::Kind kind, const ConnectionInfo
   record.protocol = "TCP";
   record.downstream_remote = info.downstream;
   record.downstream_local = info.local_name;
+  record.refused = static_cast<bool>(admission.refusal());
   return record;
 }
 

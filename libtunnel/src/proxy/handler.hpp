@@ -51,7 +51,8 @@ class Handler : public net::Acceptor, public net::InternalListener {
   };
 
   // Fills what is known at the start and counts it as begun. `cluster` is one of the handler's; empty: none.
-  AccessRecord start_record(AccessRecord::Kind kind, const ConnectionInfo& info, std::string_view cluster) const;
+  AccessRecord start_record(AccessRecord::Kind kind, const Admission& admission, const ConnectionInfo& info,
+                            std::string_view cluster) const;
   // What its bytes are counted in while they move: a flow does.
   Traffic& traffic(const AccessRecord& record) const { return stats_.edge(record.cluster).traffic; }
   // What of the fields of a request, or of its answer, the listener's log takes.

@@ -10,9 +10,7 @@ HopStream::HopStream(Handler& handler, const ConnectionInfo& info, std::string_v
       Connection(handler.environment().connections),
       handler_(handler),
       admission_(handler, info),
-      record_(handler.start_record(AccessRecord::Kind::connection, info, cluster)) {
-  record_.refused = static_cast<bool>(admission_.refusal());
-}
+      record_(handler.start_record(AccessRecord::Kind::connection, admission_, info, cluster)) {}
 
 HopStream::~HopStream() {
   if (!upstream_) return;

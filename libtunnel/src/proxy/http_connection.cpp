@@ -115,7 +115,7 @@ void HttpConnection::describe(Listing& into) const {
 
 void HttpConnection::rejected(std::string_view protocol, std::uint16_t status, std::string_view detail) {
   proxy_.context().counters.add(Counter::requests);
-  AccessRecord record = proxy_.start_record(AccessRecord::Kind::request, info_, "");
+  AccessRecord record = proxy_.start_record(AccessRecord::Kind::request, admission_, info_, "");
   record.protocol = protocol;
   record.status = status;
   count_request(record);
@@ -141,13 +141,12 @@ Task<void> HttpConnection::serve(http::ServerExchange& exchange) {
   const plan::Route* route = refused ? nullptr : proxy_.route(head);
   Request request(*this, proxy_.start_record(proxy_.opens_tunnel(head, route) ? AccessRecord::Kind::tunnel
                                                                               : AccessRecord::Kind::request,
-                                             info_, cluster_of(route)));
+                                             admission_, info_, cluster_of(route)));
   AccessRecord& record = request.record;
   record.protocol = exchange.protocol();
   record.method = head.method;
   record.authority = head.authority;
   record.path = head.path;
-  record.refused = static_cast<bool>(admission_.refusal());
   proxy_.note_request(record, head.fields);
   count_request(record);
   const SpanGuard tunnel(head.is_connect() && route != nullptr ? &proxy_.stats().http.tunnels : nullptr);

@@ -18,9 +18,7 @@ class Session final : public Connection {
       : Connection(of.environment().connections),
         handler(of),
         admission(of, info),
-        record(of.start_record(AccessRecord::Kind::connection, info, cluster)) {
-    record.refused = static_cast<bool>(admission.refusal());
-  }
+        record(of.start_record(AccessRecord::Kind::connection, admission, info, cluster)) {}
   void drain() noexcept override {}
   void abort(const Error& reason) noexcept override {
     if (connecting != nullptr) connecting->cancel(reason);

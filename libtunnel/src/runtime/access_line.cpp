@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "plan/host_port.hpp"
 #include "runtime/response_flags.hpp"
 
 namespace tunnel::runtime {
@@ -41,17 +42,6 @@ const std::string& host_name() {
   return asked;
 }
 
-// As Envoy writes it: "envoy://NAME/ID", the path of a unix socket, or HOST:PORT.
-std::string address_of(std::string_view address) {
-  constexpr std::string_view kInternal = "internal:";
-  constexpr std::string_view kUnix = "unix:";
-  if (address.starts_with(kUnix)) return std::string(address.substr(kUnix.size()));
-  if (!address.starts_with(kInternal)) return std::string(address);
-  std::string name(address.substr(kInternal.size()));
-  if (name.find('/') == std::string::npos) name += '/';
-  return "envoy://" + name;
-}
-
 // Where the port of HOST:PORT begins; npos: it has none, as "internal:NAME/ID" and "unix:PATH" whatever they end in.
 std::size_t colon_of(std::string_view address) {
   if (address.starts_with("internal:") || address.starts_with("unix:")) return std::string_view::npos;
@@ -63,7 +53,7 @@ std::size_t colon_of(std::string_view address) {
 
 std::string host_of(std::string_view address) {
   const std::size_t colon = colon_of(address);
-  if (colon == std::string_view::npos) return address_of(address);
+  if (colon == std::string_view::npos) return plan::as_envoy_writes(address);
   std::string_view host = address.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return std::string(host);
@@ -124,19 +114,19 @@ std::string request_value(const plan::AccessPart& part, const AccessRecord& reco
 std::string address_value(Op op, const AccessRecord& record) {
   switch (op) {
     case Op::upstream_address:
-      return address_of(record.upstream);
+      return plan::as_envoy_writes(record.upstream);
     case Op::upstream_host:
       return host_of(record.upstream);
     case Op::upstream_port:
       return port_of(record.upstream);
     case Op::remote_address:
-      return address_of(record.downstream_remote);
+      return plan::as_envoy_writes(record.downstream_remote);
     case Op::remote_host:
       return host_of(record.downstream_remote);
     case Op::remote_port:
       return port_of(record.downstream_remote);
     case Op::local_address:
-      return address_of(record.downstream_local);
+      return plan::as_envoy_writes(record.downstream_local);
     case Op::local_host:
       return host_of(record.downstream_local);
     default:

@@ -31,10 +31,7 @@ json::object socket_address(std::string_view host, std::uint16_t port) {
 }
 
 std::string text_of(const plan::Address& address) {
-  if (const auto* internal = std::get_if<plan::Internal>(&address))
-    return "envoy://" + internal->listener + "/" + internal->endpoint_id;
-  if (const auto* local = std::get_if<plan::Unix>(&address)) return log::escape(local->path);
-  return log::escape(plan::to_string(address));
+  return log::escape(plan::as_envoy_writes(plan::to_string(address)));
 }
 
 // None for what Envoy has no address for: a socket from elsewhere, standard input and output.
