@@ -184,12 +184,13 @@ std::string text_of(const plan::AccessParts& parts, const AccessRecord& record) 
   return text;
 }
 
-// An operator alone keeps what it is in JSON: a number, or null where there is no value.
+// An operator alone keeps what it is in JSON: a number, or null where there is no value; no flag is "-", as in Envoy.
 std::string json_of(const plan::AccessParts& parts, const AccessRecord& record) {
   if (parts.size() != 1 || parts.front().op == Op::none) return quoted(text_of(parts, record));
+  const Op op = parts.front().op;
   const std::string value = value_of(parts.front(), record);
-  if (value.empty()) return "null";
-  return plan::is_number(parts.front().op) ? value : quoted(log::escape(value, kMostValueBytes));
+  if (value.empty()) return op == Op::response_flags || op == Op::response_flags_long ? quoted("-") : "null";
+  return plan::is_number(op) ? value : quoted(log::escape(value, kMostValueBytes));
 }
 
 }  // namespace

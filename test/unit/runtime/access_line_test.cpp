@@ -115,5 +115,10 @@ TEST(AccessLine, OfJsonKeepsNumbersAndHasNullForNothing) {
             "\n");
 }
 
+TEST(AccessLine, OfJsonHasADashForNoFlag) {
+  const AccessLine line(plan::AccessFormat{"", {{"flags", "%RESPONSE_FLAGS%"}, {"long", "%RESPONSE_FLAGS_LONG%"}}});
+  EXPECT_EQ(line.of(request()), "{\"flags\":\"-\",\"long\":\"-\"}\n");
+}
+
 }  // namespace
 }  // namespace tunnel::runtime
