@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every sample run by Envoy and by us, the same script at both: each difference is a row of the README's table, and each row a difference."""
+"""Every sample run by Envoy and by us, the same script at both: each difference is a row of the README's table, and each row a difference.
+
+Each sample is run twice by each: as it stands, for what its client and its origin see, and with an access log and an admin server added,
+for what is recorded of it.
+"""
 import re
 
 from lib import differential, peers
 from lib.case import limit, needs
-from lib.envoy_differences import ROWS
+from lib.envoy_differences import ROWS as SEEN
 from lib.envoy_http_scripts import ENCAPSULATED, TERMINATED, nobody_listens_http
 from lib.envoy_scripts import (ANSWERS_H1, ANSWERS_H2, ANSWERS_PASSED_BACK, REQUESTS_H1, REQUESTS_H2, asked_over_h1, asked_over_h2, closes,
                                connected_h1, connected_h2, connected_without_a_host, down, ended_with_its_head, goaway_then_the_next,
                                nobody_listens_h1, nobody_listens_h2, over_before_an_answer, passed_on_from_h1, passed_on_from_h2,
                                reset_before_an_answer, reset_by_the_next_proxy, trailers_end_it, trailers_of_the_client)
+from lib.recorded import Recorded
+from lib.recorded_differences import RECORDS
 from lib.tunnel_ends import (CONNECT_H2, POST_H2, open_chain, open_encap_h1, open_encap_h2, open_proxy_h1, open_proxy_h2, open_terminate_h1,
                              open_terminate_h2, open_terminate_post)
+
+ROWS = {row: SEEN.get(row, []) + RECORDS.get(row, []) for row in {**SEEN, **RECORDS}}
 
 
 def all_of(*scripts):
@@ -71,7 +79,7 @@ def faults(found, table):
 @limit(300)
 @needs(peers.envoy_there)
 def test_every_difference_is_a_row_of_the_readme(t):
-    told = list(faults(list(differential.differences(t, SAMPLES)), differential.rows_of_readme()))
+    told = list(faults(list(differential.differences(t, SAMPLES, (differential.Sample, Recorded))), differential.rows_of_readme()))
     assert not told, "\n".join(told)
 
 

@@ -22,7 +22,7 @@ QUIET = 1.5  # seconds without a byte after which something counts as open; Envo
 SAMPLES = os.path.join(REPO, "test", "envoy-samples")
 OURS, ENVOY = "ours", "Envoy"
 NOTHING = "nothing"  # what a side saw under a label that only the other has
-AT_ONCE = 8
+AT_ONCE = 12
 DATE = re.compile(r"\w{3}, \d{2} \w{3} \d{4} \d\d:\d\d:\d\d GMT")
 ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
@@ -37,6 +37,7 @@ class Sample:
         for old, new in changes:
             assert old in text, f"{name} has no {old!r}"
             text = text.replace(old, new)
+        text = self.changed_(t, text)
         self.name, self.ports_ = name, {}
 
         def other(match):
@@ -46,12 +47,30 @@ class Sample:
         self.listens = [port for number, port in self.ports_.items() if number != origin]
         self.file = t.write(f"{self.listens[0]}-{name}.yaml", text)
 
+    def changed_(self, _, text):
+        return text
+
     def start(self, t, side):
         if side == OURS:
             t.tool("tun-run", "--workers", "1", "--envoy", self.file, listens=self.listens)
             return
         words = ["-c", self.file, "--disable-hot-restart", "--concurrency", "1", "-l", "error"]
         t.peer("envoy", [peers.find("envoy"), *words], self.listens)
+
+    def clients_left(self):
+        """The clients of a script have closed, its origin has not yet."""
+
+    def played(self, script, notes):
+        """What is seen of a script that has been played: {label: text}, of its `notes`."""
+        return notes
+
+    def ended(self):
+        """{(script, label): text} of what shows only when the program has ended."""
+        return {}
+
+    def compares(self, _label, _envoy, _ours):
+        """Whether two that differ under a label are to be told."""
+        return True
 
     def masked(self, text):
         for number, port in self.ports_.items():
@@ -91,6 +110,7 @@ class Scene:
         """Ends what is still open, until the program has seen it: it must not give the next script a connection of this one."""
         for sock in self.dialled_:
             sock.close()
+        self.sample.clients_left()
         while self.listener_ and select.select([self.listener_], [], [], 0)[0]:
             self.accepted_.append(self.listener_.accept()[0])  # one the script did not ask for
         for sock in self.accepted_:
@@ -188,23 +208,24 @@ def play(t, sample, side, scripts):
             see("cannot go on", f"{type(error).__name__}: {error}")  # seen on one side only, it is a difference like others
         finally:
             scene.close()
-        seen.update({(script.__name__, label): value for label, value in see.notes.items()})
+        seen.update({(script.__name__, label): value for label, value in sample.played(script.__name__, see.notes).items()})
     if listener:
         listener.close()
     inner.finish()
-    return seen
+    return {**seen, **sample.ended()}
 
 
-def differences(t, samples):
-    """Of some (name, entry, origin, scripts): every place where a script saw something else. Most of a script is waiting, so several
-    run at a time, each with ports of its own."""
-    plays = [(Sample(t, name, entry, origin), side, scripts) for name, entry, origin, scripts in samples for side in (OURS, ENVOY)]
+def differences(t, samples, kinds=(Sample,)):
+    """Of some (name, entry, origin, scripts): every place where something else was seen with a sample of each of `kinds`. Most of a
+    script is waiting, so several run at a time, each with ports of its own."""
+    plays = [(kind(t, name, entry, origin), side, scripts)
+             for kind in kinds for name, entry, origin, scripts in samples for side in (OURS, ENVOY)]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         seen = list(pool.map(lambda one: play(t, *one), plays))
     for (sample, _, _), ours, envoy in zip(plays[::2], seen[::2], seen[1::2]):
         for script, label in {**envoy, **ours}:
             pair = envoy.get((script, label), NOTHING), ours.get((script, label), NOTHING)
-            if pair[0] != pair[1]:
+            if pair[0] != pair[1] and sample.compares(label, *pair):
                 yield Difference(sample.name, script, label, *pair)
 
 
