@@ -20,7 +20,7 @@ REPO = os.path.dirname(os.path.dirname(HERE))
 BUILT = os.path.join(REPO, "build", "fuzz")
 SAMPLES = os.path.join(REPO, "test", "envoy-samples")
 # Target: corpora, and the largest input in bytes.
-TARGETS = {"envoy_load": ([SAMPLES], 16384), "config_lines": ([], 2048), "h1_request": ([], 4096)}
+TARGETS = {"envoy_load": ([SAMPLES], 16384), "config_lines": ([], 2048), "h1_request": ([], 4096), "h2_frames": ([], 8192)}
 SLOWEST_SECONDS = 10  # of one input; a sanitized build on a busy machine
 
 
