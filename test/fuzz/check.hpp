@@ -3,8 +3,10 @@
 #pragma once
 #include <sanitizer/allocator_interface.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -17,34 +19,48 @@ inline void require(bool holds, std::string_view claim) {
   std::abort();
 }
 
-// Counts the bytes this program's allocations hold, without what the sanitizers add to them. One while it is main.
+// Counts the bytes the program's allocations hold, without what the sanitizers add to them (which is why the resident
+// memory of a fuzz target says nothing), and tells at exit the most an input took. A static of the target's entry.
 class MemoryWatch {
  public:
-  MemoryWatch() { __sanitizer_install_malloc_and_free_hooks(&MemoryWatch::taken, &MemoryWatch::given_back); }
+  MemoryWatch() {
+    require(__sanitizer_install_malloc_and_free_hooks(&MemoryWatch::taken, &MemoryWatch::given_back) != 0,
+            "allocations can be counted");
+    std::atexit([] { std::fprintf(stderr, "most memory of an input: %lld bytes\n", static_cast<long long>(most_)); });
+  }
 
   // For one input: at most `most` bytes above what is held now, at any time.
   class Guard {
    public:
-    explicit Guard(std::size_t most) { limit_ = held_ + most; }
+    explicit Guard(std::size_t most) {
+      base_ = held_.load();
+      limit_ = static_cast<std::int64_t>(most);
+      watching_ = true;
+    }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
-    ~Guard() { limit_ = kNoLimit; }
+    ~Guard() { watching_ = false; }
   };
 
  private:
-  static constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
   static void taken(const volatile void* /*block*/, std::size_t bytes) {
-    held_ += bytes;
-    if (held_ > limit_) {
-      limit_ = kNoLimit;  // what follows needs some
-      require(false, "an input takes no more memory than that");
-    }
+    const std::int64_t now = held_ += static_cast<std::int64_t>(bytes);
+    if (!watching_) return;
+    most_ = std::max(most_, now - base_);
+    if (now - base_ <= limit_) return;
+    watching_ = false;  // what follows needs some
+    require(false, "an input takes no more memory than that");
   }
   static void given_back(const volatile void* block) {
-    if (block != nullptr) held_ -= __sanitizer_get_allocated_size(const_cast<const void*>(block));
+    if (block != nullptr)
+      held_ -= static_cast<std::int64_t>(__sanitizer_get_allocated_size(const_cast<const void*>(block)));
   }
-  static inline std::atomic<std::size_t> held_ = 0;
-  static inline std::atomic<std::size_t> limit_ = kNoLimit;
+  // Signed: blocks from before the watch are given back, too.
+  static inline std::atomic<std::int64_t> held_ = 0;
+  static inline std::int64_t base_ = 0;
+  static inline std::int64_t limit_ = 0;
+  static inline std::int64_t most_ = 0;
+  static inline bool watching_ = false;
 };
 
 }  // namespace tunnel::fuzz

@@ -27,7 +27,7 @@ plan::Plan plan_of(envoy::Loaded loaded) {
 void judge(const std::string& text) {
   envoy::Loaded loaded = envoy::load(text, "file.yaml");
   for (const plan::Problem& problem : loaded.problems) {
-    require(problem.place.file == "file.yaml", "a fault names its file");
+    require(problem.place.file == "file.yaml" && problem.place.line > 0, "a fault names its place");
     require(!problem.text.empty(), "a fault says what it is");
   }
   if (!loaded.problems.empty()) return;
