@@ -57,10 +57,13 @@ plan::Place Document::place(const YAML::Mark& mark) const {
 bool Document::is_full() const { return faults_ >= kMostProblems; }
 
 void Document::refuse(const plan::Place& place, std::string text) {
-  if (++faults_ > kMostProblems) return;
   const auto before = [](const plan::Problem& a, const plan::Problem& b) {
     return std::tie(a.place.line, a.place.column) < std::tie(b.place.line, b.place.column);
   };
+  if (++faults_ > kMostProblems) {
+    if (faults_ == kMostProblems + 1 || before({place, ""}, {first_unlisted_, ""})) first_unlisted_ = place;
+    return;
+  }
   plan::Problem problem{place, std::move(text)};
   const auto at = std::upper_bound(problems_.begin(), problems_.end(), problem, before);
   problems_.insert(at, std::move(problem));
@@ -74,7 +77,7 @@ bool Document::may_go_on(const plan::Place& place) {
 
 std::vector<plan::Problem> Document::take() {
   if (faults_ > kMostProblems)
-    problems_.push_back({{}, "and " + std::to_string(faults_ - kMostProblems) + " more like these"});
+    problems_.push_back({first_unlisted_, "and " + std::to_string(faults_ - kMostProblems) + " more like these"});
   return std::move(problems_);
 }
 

@@ -37,6 +37,7 @@ class Document {
  private:
   std::string file_;
   std::vector<plan::Problem> problems_;
+  plan::Place first_unlisted_;
   std::size_t faults_ = 0;
   std::size_t values_ = 0;
 };

@@ -289,6 +289,19 @@ TEST(EnvoyRefusal, WhatIsTooDeepIsCalledThat) {
             "lists and fields stand too deep in each other from here on; no field of Envoy's is so deep\n");
 }
 
+// With several files, the place says which of them has more.
+TEST(EnvoyRefusal, WhatIsOnlyCountedHasAPlaceToo) {
+  std::string text = "static_resources: {}\n";
+  for (int i = 2; i <= 121; ++i) text += "k" + std::to_string(i) + ": 1\n";
+  const std::vector<plan::Problem> problems = load(text, "f").problems;
+  ASSERT_EQ(problems.size(), 101U);
+  const plan::Place& place = problems.back().place;
+  EXPECT_EQ(problems.back().text, "and 20 more like these");
+  EXPECT_EQ(place.file, "f");
+  EXPECT_EQ(place.line, 102);
+  EXPECT_EQ(place.column, 1);
+}
+
 // One after the other, each compared with all before it, they took a minute.
 TEST(EnvoyRefusal, ManyFieldsAreReadInOneGo) {
   std::string text = "{";
