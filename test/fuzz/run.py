@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The libFuzzer targets, each from its corpus; what they claim stands at the head of their sources.
 
-run.py [--build DIR] [--seconds N] [--jobs N] [--keep DIR] [TARGET...]
+run.py [--build DIR] [--seconds N] [--seed N] [--jobs N] [--keep DIR] [TARGET...]
 
 Every input of a corpus runs first, so that what was found once stays mended; then N seconds of new ones a target [15]. One line a
 target; the last line is "N passed, N failed, N skipped". An input that ends a target is left in DIR/findings and named.
+--seed: the same one makes the same inputs, so that a gate is no game of chance [1]; 0 is another one every time.
 --keep DIR: the inputs that reach new code are kept in DIR/TARGET, and a later run goes on from there.
 """
 import argparse
@@ -55,7 +56,7 @@ def fuzz(target, arguments, new_inputs):
     write_dictionary(dictionary, corpus)
     with open(log, "w", encoding="utf-8") as output:
         try:
-            status = subprocess.run([program, f"-max_total_time={arguments.seconds}", f"-max_len={longest}", *LIMITS, f"-dict={dictionary}",
+            status = subprocess.run([program, f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}", f"-max_len={longest}", *LIMITS, f"-dict={dictionary}",
                                      f"-artifact_prefix={findings}/{target}-", new_inputs, *corpus], stdin=subprocess.DEVNULL,
                                     stdout=output, stderr=output, timeout=arguments.seconds + 90, check=False).returncode
         except subprocess.TimeoutExpired:
@@ -79,6 +80,7 @@ def main():
     parser = argparse.ArgumentParser(description="Runs the fuzz targets.")
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "fuzz"))
     parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--keep")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
