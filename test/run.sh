@@ -14,7 +14,7 @@ export TUNNEL_PEERS=${TUNNEL_PEERS:-$root/.peers}
 
 # Minutes after which a part is ended, as one that hangs. With --all they take some 45 together on two cores.
 declare -A quick_minutes=([setup]=3 [release]=5 [end-to-end]=9)
-declare -A all_minutes=([setup]=3 [release]=8 [asan]=14 [tsan]=8 [fuzz]=4 [gcc12]=6 [lint]=20 [end-to-end]=12 [package]=4)
+declare -A all_minutes=([setup]=3 [release]=8 [asan]=14 [tsan]=10 [fuzz]=4 [gcc12]=6 [lint]=20 [end-to-end]=12 [package]=4)
 quick_parts=(setup release end-to-end)
 all_parts=(setup release end-to-end package asan tsan fuzz gcc12 lint)
 
