@@ -9,6 +9,7 @@
 
 #include "support/both_ways.hpp"
 #include "support/http_peer.hpp"
+#include "support/pooled_inside.hpp"
 #include "support/tunnel_plans.hpp"
 
 namespace tunnel {
@@ -16,25 +17,17 @@ namespace {
 
 using plan::Http;
 using test::both_ways;
+using test::cluster_of;
 using test::HttpServer;
 using test::Outcome;
+using test::request_text;
 using test::Seen;
+using test::tunnel_of;
+using test::tunnels_of_two_clients;
 using test::World;
 using From = plan::Passthrough::From;
 
 constexpr const char* kProxy = "10.0.0.2:3128";
-
-plan::Cluster& cluster_of(plan::Plan& plan, const std::string& name) {
-  for (plan::Cluster& cluster : plan.clusters)
-    if (cluster.name == name) return cluster;
-  throw std::out_of_range(name);
-}
-
-plan::Tunnel& tunnel_of(plan::Plan& plan) {
-  for (plan::Listener& listener : plan.listeners)
-    if (auto* to = std::get_if<plan::TcpProxy>(&listener.handler); to != nullptr && to->tunnel) return *to->tunnel;
-  throw std::out_of_range("no tunnel");
-}
 
 // tunnel_plan() whose "in" passes on what its endpoint has in a.b, and whose tunnel says the target with it.
 plan::Plan plan_with_metadata(unsigned hops = 0) {
@@ -48,13 +41,6 @@ plan::Plan plan_with_metadata(unsigned hops = 0) {
                              {"x-none", "%DYNAMIC_METADATA(a.b:none)%", false, true},
                              {"x-who", "%DOWNSTREAM_REMOTE_ADDRESS%", false, true}};
   return plan;
-}
-
-std::string request_text(const http::RequestHead& head) {
-  std::string text = head.method + " " + head.authority;
-  for (const http::Field& field : head.fields)
-    if (field.name.starts_with("x-")) text += " " + field.name + "=" + field.value;
-  return text;
 }
 
 // What the proxy was asked for by two clients of "tcp", one after the other, and who failed.
@@ -150,50 +136,6 @@ class PooledInside : public testing::TestWithParam<bool> {};
 
 INSTANTIATE_TEST_SUITE_P(As, PooledInside, testing::Bool(),
                          [](const auto& one) { return one.param ? "Pairs" : "Records"; });
-
-// The requests of two clients of "http", `times` each in turn; what tunnels they came through at the proxy.
-std::vector<std::string> tunnels_of_two_clients(const plan::Plan& plan, bool force_pairs, int times) {
-  plan::Plan run = plan;
-  run.process.force_pairs = force_pairs;
-  EXPECT_TRUE(plan::check(run).empty());
-  World world(run);
-  std::vector<std::string> tunnels;
-  world.network.at(kProxy);
-  HttpServer proxy(world, kProxy, Http::h1, [&](http::ServerExchange& exchange) -> Task<void> {
-    tunnels.push_back(request_text(exchange.request()));
-    Result<void> opened = co_await exchange.respond(http::ResponseHead{200, {}}, http::Body::tunnel());
-    EXPECT_TRUE(opened.ok());
-    // Answers every request in the tunnel at once.
-    Buffer buffer;
-    for (;;) {
-      const Io io = exchange.try_read(buffer, 65536);
-      if (io.state == Io::State::would_block) {
-        co_await Readable(exchange);
-        continue;
-      }
-      if (io.state != Io::State::done) break;
-      buffer.clear();
-      Buffer answer;
-      answer.append(std::string_view("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
-      Result<void> written = co_await exchange.write(answer);
-      if (!written.ok()) break;
-    }
-  });
-  {
-    test::HttpClient first(world, Http::h1, world.dial("http"));
-    test::HttpClient second(world, Http::h1, world.dial("http"));
-    for (int i = 0; i < times; ++i) {
-      for (test::HttpClient* client : {&first, &second}) {
-        auto answer = client->ask(test::get("host.example"));
-        world.loop.run();
-        EXPECT_TRUE(answer.done() && answer.value().body == "ok");
-      }
-    }
-  }
-  world.end();
-  world.network.drop_peers();
-  return tunnels;
-}
 
 TEST_P(PooledInside, AClientsAddressIsLentToNobody) {
   const plan::Plan plan = plan_with_metadata();

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tunnel/address.hpp"
+#include "tunnel/filter_state.hpp"
 
 namespace tunnel {
 
@@ -23,7 +24,8 @@ struct ConnectionInfo {
   std::string local_name;   // how logs call our side: "127.0.0.1:10000", "internal:encap"
   std::string endpoint_id;  // asked for with internal:NAME/ENDPOINT_ID
   std::shared_ptr<const DynamicMetadata> metadata;  // of the last internal connect alone; nullptr: none
-  unsigned hops = 0;  // internal connects made on the way here; counted per request, pools included
+  FilterStatePtr state;  // what it has gathered by now: from its listener, and from those before, as far as shared
+  unsigned hops = 0;     // internal connects made on the way here; counted per request, pools included
 };
 
 }  // namespace tunnel

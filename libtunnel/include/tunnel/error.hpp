@@ -9,6 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "tunnel/filter_state.hpp"
+
 namespace tunnel {
 
 struct Error {
@@ -41,6 +43,7 @@ struct Error {
   std::uint32_t reset_code = 0;               // HTTP/2 error code that came, or shall go out; 0: by kind
   const char* proxy_status = nullptr;         // RFC 9209 error token with static storage; nullptr: by kind
   std::shared_ptr<const std::string> detail;  // shared, so that copying never allocates
+  FilterStatePtr far_state;                   // of the internal listener that failed, where it is passed back
 
   Error() = default;
   explicit Error(Kind error_kind, std::string_view text = {}) : kind(error_kind) {

@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "tunnel/filter_state.hpp"
+
 namespace tunnel::plan {
 
 using Milliseconds = std::chrono::milliseconds;
@@ -105,6 +107,15 @@ struct Passthrough {
   bool operator==(const Passthrough&) const = default;
 };
 
+// An object of filter state every connection of a listener gets: `value` is a text, or holds %OPERATOR%s as a header
+// does; while it is empty there is no object. The later of two with one key counts, also over one that came along.
+struct State {
+  std::string key;
+  std::string value;
+  StateShare share = StateShare::none;
+  bool operator==(const State&) const = default;
+};
+
 struct Endpoint {
   Address address;
   std::vector<Metadata> metadata{};
@@ -143,7 +154,8 @@ struct Cluster {
   Lb lb = Lb::round_robin;
   Pool pool;
   std::vector<Metadata> metadata;
-  std::vector<Passthrough> passthrough;  // only where an endpoint is internal
+  std::vector<Passthrough> passthrough;  // only where an endpoint is internal, as is:
+  bool passes_state = false;  // connects bring along what filter state is shared, and get the far side's back
   // Those being made, too; 0: no limit. Over it a connect is refused, all workers counted; where HTTP is spoken it is
   // the most of each pool (as Pool::connections), and exchanges wait.
   unsigned max_connections = 0;
@@ -168,6 +180,8 @@ struct Tunnel {
   bool post = false;
   std::string post_path = "/";
   std::vector<Header> headers{};
+  bool keeps_response_headers = false;   // of the answer, also a refusal, as filter state (plan/state.hpp)
+  bool keeps_response_trailers = false;  // the same; trailers then end a tunnel in order
   bool operator==(const Tunnel&) const = default;
 };
 
@@ -279,6 +293,7 @@ struct Listener {
   std::size_t buffer_bytes = 65536;  // high mark of this listener's user-space sockets
   std::string access_log;            // "" off, "-" stdout, else a file; /dev/stderr is stderr
   AccessFormat access_format;        // of the lines, if there are any
+  std::vector<State> state{};        // of its connections
   std::string stat_prefix{};  // what its statistics are called in /stats, where others may share it; "": its name
   bool operator==(const Listener&) const = default;
 };

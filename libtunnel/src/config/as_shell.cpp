@@ -204,6 +204,8 @@ class Writer {
         say(given.place,
             "systemd hands its sockets to one process only, so not through --as-shell; listen on a port or a unix "
             "socket");
+      if (given.option->id == Opt::pass_state)
+        say(given.place, "a socket carries no filter state; with --as-shell leave out --pass-state");
       Inside inside;
       if (!splits(given, inside) || given.option->id == Opt::listen) continue;
       const std::string name = inside.listener.substr(0, inside.listener.find('/'));

@@ -127,6 +127,7 @@ class Explainer {
       addresses += (addresses.empty() ? "" : ", ") + listen_text(address);
     sheet_.row("listens on", addresses);
     if (is_internal(listener)) explain_hop(listener);
+    for (const plan::State& state : listener.state) sheet_.row("--state", state_text(state), kGiven);
     explain_handler(listener.handler);
     explain_count(listener);
     time_row("--idle-timeout", listener.idle_timeout, initial.idle_timeout, before.idle);
@@ -137,6 +138,13 @@ class Explainer {
     sheet_.row("--access-log", log.starts_with('-') ? "standard output" + log.substr(1) : log,
                source_of(listener.access_log, initial.access_log));
     for (const plan::Cluster* cluster : clusters_of(plan_, listener.handler)) explain_cluster(listener, *cluster);
+  }
+
+  static std::string state_text(const plan::State& state) {
+    const std::string text = printable(state.key + "=" + state.value);
+    if (state.share == StateShare::none) return text + ", stays here";
+    return text + (state.share == StateShare::once ? ", goes along over the next internal hop"
+                                                   : ", goes along over every internal hop");
   }
 
   static std::string listen_text(const plan::Address& address) {
@@ -277,6 +285,8 @@ class Explainer {
     if (cluster.max_connections > 0)
       sheet_.row("at most", counted(cluster.max_connections, "connection") + " at a time", kGiven);
     explain_endpoints(cluster);
+    if (cluster.passes_state)
+      sheet_.row("--pass-state", "filter state goes along, and the far side's comes back", kGiven);
     if (cluster.family != initial.family)
       sheet_.row("of a name's addresses", cluster.family == plan::Family::v4 ? "IPv4 only" : "IPv6 only", kGiven);
     if (cluster.endpoints.size() > 1)

@@ -14,6 +14,7 @@
 #include "config/entry.hpp"
 #include "config/header.hpp"
 #include "config/rule.hpp"
+#include "config/state.hpp"
 #include "config/value.hpp"
 #include "plan/connection_format.hpp"
 #include "plan/host_port.hpp"
@@ -69,6 +70,7 @@ class Line {
     for (Entry& entry : entries_) {
       entry.listener.max_connections = max_connections_;
       entry.listener.max_lifetime = max_lifetime_;
+      entry.listener.state = state_;
     }
     name_ = entries_.front().listener.name;
     if (program_ == Program::tcp_chain) {
@@ -209,6 +211,10 @@ class Line {
     with(Opt::max_conns, [&](const Given& given) {
       max_connections_ = static_cast<unsigned>(parse_number(given, 1, kMostConnections));
     });
+    for (const Given& given : arguments_.all(Opt::state))
+      faults_.attempt([&] { state_.push_back(parse_state(given)); });
+    const auto is_shared = [](const plan::State& state) { return state.share != StateShare::none; };
+    passes_state_ = arguments_.has(Opt::pass_state) || std::any_of(state_.begin(), state_.end(), is_shared);
     with(Opt::lb, [&](const Given& given) { lb_ = parse_lb(given); });
     with(Opt::name, [&](const Given& given) { parse_name(given); });
   }
@@ -234,15 +240,17 @@ class Line {
     cluster.name = name;
     cluster.place = place;
     cluster.endpoints.push_back(std::move(endpoint));
-    pass_on_metadata(cluster);
+    pass_on(cluster);
     cluster.protocol = protocol;
     cluster.connect_timeout = connect_timeout_;
     return plan_.clusters.emplace_back(std::move(cluster));
   }
 
-  // All that an address has.
-  static void pass_on_metadata(plan::Cluster& cluster) {
+  // All that an address has, and the state.
+  void pass_on(plan::Cluster& cluster) const {
     for (const plan::Endpoint& endpoint : cluster.endpoints) {
+      if (!std::holds_alternative<plan::Internal>(endpoint.address)) continue;
+      cluster.passes_state = passes_state_ || !endpoint.metadata.empty() || cluster.passes_state;
       for (const plan::Metadata& value : endpoint.metadata) {
         const plan::Passthrough source{value.space, plan::Passthrough::From::host};
         const auto known = std::find(cluster.passthrough.begin(), cluster.passthrough.end(), source);
@@ -309,7 +317,7 @@ class Line {
     }
     plan::Cluster& cluster = dial(name_ + ".to", endpoints.front(), plan::Http::h1, all.front().place);
     cluster.endpoints = std::move(endpoints);
-    pass_on_metadata(cluster);
+    pass_on(cluster);
     cluster.lb = lb_;
     return cluster.name;
   }
@@ -373,6 +381,8 @@ class Line {
   plan::Listener shape_;  // what all listeners of the line have in common
   plan::Milliseconds connect_timeout_ = plan::Cluster{}.connect_timeout;
   plan::Lb lb_ = plan::Lb::round_robin;
+  std::vector<plan::State> state_;
+  bool passes_state_ = false;
   unsigned max_connections_ = 0;
   plan::Milliseconds max_lifetime_{0};
   std::string name_;

@@ -31,6 +31,13 @@ constexpr auto kTable = std::to_array<Option>({
      "tunnels by POST: tun-encap asks for them by POST instead of CONNECT, tun-decap ends both", "off"},
     {Opt::header, "header", 0, "FIELD", kEncap, Scope::line, kMany,
      "add 'NAME: VALUE', or 'NAME: @FILE', to the request for the tunnel to the target; repeatable", ""},
+    {Opt::state, "state", 0, "KEY=VALUE", kLines, Scope::line, kMany,
+     "keep VALUE, which may hold operators, with each connection as filter state; it goes along over internal hops, "
+     "with once: before KEY over the next, with none: over none; repeatable",
+     ""},
+    {Opt::pass_state, "pass-state", 0, "", kLines, Scope::line, kOnce,
+     "connects to internal listeners bring filter state along, and get the far side's back",
+     "on where the line itself has some to bring"},
     {Opt::to, "to", 't', "DIAL", kDecap | kChain, Scope::line, kMany,
      "connect here, or to one of several; tun-decap then ignores the target the client names", ""},
     {Opt::lb, "lb", 0, "round-robin|least|first", kDecap | kChain, Scope::line, kOnce,

@@ -20,6 +20,8 @@ enum class Opt : std::uint8_t {
   http,
   post,
   header,
+  state,
+  pass_state,
   to,
   lb,
   allow,

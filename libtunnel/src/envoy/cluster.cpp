@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "envoy/cluster.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
@@ -64,6 +65,11 @@ class ClusterReader {
                                            {"RANDOM", "RING_HASH", "MAGLEV", "CLUSTER_PROVIDED"})
                         .value_or(cluster_.lb);
     if (const auto assignment = fields_.need("load_assignment")) read_assignment(*assignment, discovery);
+    const auto is_internal = [](const plan::Endpoint& one) {
+      return std::holds_alternative<plan::Internal>(one.address);
+    };
+    // Around a connection to anything else the transport socket does nothing.
+    if (std::none_of(cluster_.endpoints.begin(), cluster_.endpoints.end(), is_internal)) cluster_.passes_state = false;
   }
 
  private:
@@ -116,7 +122,7 @@ class ClusterReader {
                     "preconnect_policy",
                     "connection_pool_per_downstream_connection",
                     "dns_jitter"});
-    if (const auto socket = fields_.find("transport_socket")) cluster_.passthrough = read_transport_socket(*socket);
+    if (const auto socket = fields_.find("transport_socket")) read_transport_socket(*socket, cluster_);
     if (const auto metadata = fields_.find("metadata")) cluster_.metadata = read_metadata(*metadata);
   }
 

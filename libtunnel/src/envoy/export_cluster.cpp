@@ -205,13 +205,14 @@ class ClusterWriter {
   }
 
   void write_transport_socket() {
-    if (cluster_.passthrough.empty()) return;
+    if (cluster_.passthrough.empty() && !cluster_.passes_state) return;
     yaml_.map("transport_socket", [&] {
       yaml_.typed("envoy.transport_sockets.internal_upstream",
                   "envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport", [&] {
-                    yaml_.list("passthrough_metadata", [&] {
-                      for (const plan::Passthrough& source : cluster_.passthrough) write_source(source);
-                    });
+                    if (!cluster_.passthrough.empty())
+                      yaml_.list("passthrough_metadata", [&] {
+                        for (const plan::Passthrough& source : cluster_.passthrough) write_source(source);
+                      });
                     yaml_.map("transport_socket", [&] {
                       yaml_.typed("envoy.transport_sockets.raw_buffer",
                                   "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer");

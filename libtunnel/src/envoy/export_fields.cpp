@@ -33,8 +33,13 @@ consteval std::size_t members_of(std::string_view name) {
 }
 [[maybe_unused]] void take_apart(const plan::Listener& listener) {
   [[maybe_unused]] const auto& [name, place, addresses, handler, idle_timeout, half_close_timeout, max_lifetime,
-                                max_connections, buffer_bytes, access_log, access_format, stat_prefix] = listener;
-  static_assert(members_of("listener") == 11);
+                                max_connections, buffer_bytes, access_log, access_format, state, stat_prefix] =
+      listener;
+  static_assert(members_of("listener") == 12);
+}
+[[maybe_unused]] void take_apart(const plan::State& state) {
+  [[maybe_unused]] const auto& [key, value, share] = state;
+  static_assert(members_of("state") == 3);
 }
 [[maybe_unused]] void take_apart(const plan::AccessField& field) {
   [[maybe_unused]] const auto& [name, text, fields] = field;
@@ -61,8 +66,9 @@ consteval std::size_t members_of(std::string_view name) {
   static_assert(members_of("tcp_proxy") == 3);
 }
 [[maybe_unused]] void take_apart(const plan::Tunnel& tunnel) {
-  [[maybe_unused]] const auto& [target, post, post_path, headers] = tunnel;
-  static_assert(members_of("tunnel") == 4);
+  [[maybe_unused]] const auto& [target, post, post_path, headers, keeps_response_headers, keeps_response_trailers] =
+      tunnel;
+  static_assert(members_of("tunnel") == 6);
 }
 [[maybe_unused]] void take_apart(const plan::Header& header) {
   [[maybe_unused]] const auto& [name, value, secret, format] = header;
@@ -98,8 +104,8 @@ consteval std::size_t members_of(std::string_view name) {
 }
 [[maybe_unused]] void take_apart(const plan::Cluster& cluster) {
   [[maybe_unused]] const auto& [name, place, find, endpoints, rules, protocol, connect_timeout, family, lb, pool,
-                                metadata, passthrough, max_connections] = cluster;
-  static_assert(members_of("cluster") == 12);
+                                metadata, passthrough, passes_state, max_connections] = cluster;
+  static_assert(members_of("cluster") == 13);
 }
 [[maybe_unused]] void take_apart(const plan::Endpoint& endpoint) {
   [[maybe_unused]] const auto& [address, metadata] = endpoint;

@@ -5,7 +5,9 @@
 
 #include "envoy/export_parts.hpp"
 #include "envoy/stat_prefix.hpp"
+#include "envoy/state.hpp"
 #include "plan/source.hpp"
+#include "plan/state.hpp"
 #include "plan/wording.hpp"
 
 namespace tunnel::envoy {
@@ -59,6 +61,7 @@ class ListenerWriter {
         yaml_.item([&] {
           yaml_.list("filters", [&] {
             if (listener_.max_connections > 0) write_connection_limit(listener_.max_connections);
+            if (!listener_.state.empty()) write_set_filter_state();
             write_filter(listener_.handler);
           });
         });
@@ -103,6 +106,33 @@ class ListenerWriter {
                     write_stat_prefix();
                     yaml_.number("max_connections", most);
                   });
+    });
+  }
+
+  void write_set_filter_state() {
+    yaml_.item([&] {
+      yaml_.typed("envoy.filters.network.set_filter_state", kSetFilterState, [&] {
+        yaml_.list("on_new_connection", [&] {
+          for (const plan::State& state : listener_.state) write_state(state);
+        });
+      });
+    });
+  }
+
+  // Hashable: so it is part of what Envoy keeps pooled connections apart by, as it is here.
+  void write_state(const plan::State& state) {
+    for (const std::string* text : {&state.key, &state.value})
+      if (!writing_.report.writable(*text, listener_.place, who_ + ", filter state")) return;
+    yaml_.item([&] {
+      yaml_.text("object_key", state.key);
+      if (state.key != plan::kOriginalStateKey) yaml_.word("factory_key", kHashableFactory);
+      yaml_.map("format_string", [&] {
+        yaml_.map("text_format_source", [&] { yaml_.text("inline_string", state.value); });
+        yaml_.yes("omit_empty_values");
+      });
+      yaml_.yes("skip_if_empty");
+      if (state.share == StateShare::once) yaml_.word("shared_with_upstream", "ONCE");
+      if (state.share == StateShare::transitive) yaml_.word("shared_with_upstream", "TRANSITIVE");
     });
   }
 
@@ -249,6 +279,8 @@ void write_tunnel(Writing& writing, const plan::Listener& listener, const plan::
       writing.yaml.yes("use_post");
       writing.yaml.text("post_path", tunnel.post_path);
     }
+    if (tunnel.keeps_response_headers) writing.yaml.yes("propagate_response_headers");
+    if (tunnel.keeps_response_trailers) writing.yaml.yes("propagate_response_trailers");
     if (tunnel.headers.empty()) return;
     writing.yaml.list("headers_to_add", [&] {
       for (const plan::Header& header : tunnel.headers) write_header(writing, listener, header);

@@ -8,6 +8,7 @@
 #include "envoy/address.hpp"
 #include "envoy/extension.hpp"
 #include "envoy/http_connection_manager.hpp"
+#include "envoy/state.hpp"
 #include "envoy/tcp_proxy.hpp"
 #include "plan/host_port.hpp"
 
@@ -124,7 +125,7 @@ class ListenerReader {
     if (all.empty()) value.refuse("a filter is missing, so every connection would be closed");
     for (const Value& filter : all) {
       const bool last = &filter == &all.back();
-      read_extension(filter, last ? handlers() : std::vector<Kind>{connection_limit()});
+      read_extension(filter, last ? handlers() : std::vector<Kind>{connection_limit(), set_filter_state()});
     }
     const auto* relay = std::get_if<plan::TcpProxy>(&listener_.handler);
     const bool looks = relay != nullptr && relay->tunnel && relay->tunnel->target == "@orig-dst";
@@ -147,6 +148,13 @@ class ListenerReader {
               if (listener_.max_connections != 0) fields.value().refuse("a second limit; leave one out");
               if (most)
                 listener_.max_connections = static_cast<unsigned>(most->number(1, kMostConnections).value_or(0));
+            }};
+  }
+
+  // Several do what one would with all of their objects.
+  Kind set_filter_state() {
+    return {kSetFilterState, [this](Fields& fields) {
+              for (plan::State& state : read_set_filter_state(fields)) listener_.state.push_back(std::move(state));
             }};
   }
 

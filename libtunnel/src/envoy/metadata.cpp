@@ -70,9 +70,10 @@ void read_source(Fields& fields, std::vector<plan::Passthrough>& passthrough) {
   if (space && from) passthrough.push_back({*space, *from});
 }
 
-void read_internal_upstream(Fields& fields, std::vector<plan::Passthrough>& passthrough) {
+void read_internal_upstream(Fields& fields, plan::Cluster& cluster) {
+  cluster.passes_state = true;
   if (const auto sources = fields.find("passthrough_metadata"))
-    read_messages(*sources, [&](Fields& source) { read_source(source, passthrough); });
+    read_messages(*sources, [&](Fields& source) { read_source(source, cluster.passthrough); });
   if (const auto inner = fields.need("transport_socket")) read_extension(*inner, {{kRawBuffer, [](Fields&) {}}});
 }
 
@@ -94,11 +95,9 @@ std::vector<plan::Metadata> read_metadata(const Value& value) {
   return metadata;
 }
 
-std::vector<plan::Passthrough> read_transport_socket(const Value& value) {
-  std::vector<plan::Passthrough> passthrough;
+void read_transport_socket(const Value& value, plan::Cluster& cluster) {
   read_extension(value, {{kRawBuffer, [](Fields&) {}},
-                         {kInternalUpstream, [&](Fields& fields) { read_internal_upstream(fields, passthrough); }}});
-  return passthrough;
+                         {kInternalUpstream, [&](Fields& fields) { read_internal_upstream(fields, cluster); }}});
 }
 
 }  // namespace tunnel::envoy

@@ -93,6 +93,7 @@ void spell(std::vector<plan::Metadata>& metadata) {
 
 void spell(plan::Cluster& cluster, bool speaks_http, const Limits& limits) {
   spell(cluster.metadata);
+  if (!cluster.passthrough.empty()) cluster.passes_state = true;  // one transport socket does both
   for (plan::Endpoint& endpoint : cluster.endpoints) spell(endpoint.metadata);
   for (plan::Endpoint& endpoint : cluster.endpoints)
     if (auto* const socket = std::get_if<plan::Unix>(&endpoint.address)) socket->mode = plan::Unix{}.mode;

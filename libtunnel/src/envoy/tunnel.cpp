@@ -77,8 +77,11 @@ void read_header(Fields& option, plan::Tunnel& tunnel) {
 plan::Tunnel read_tunnel(const Value& value, bool redirected) {
   plan::Tunnel tunnel;
   read_message(value, [&](Fields& fields) {
-    fields.refuse({"propagate_response_headers", "propagate_response_trailers", "request_id_extension",
-                   "request_id_header", "request_id_metadata_key"});
+    fields.refuse({"request_id_extension", "request_id_header", "request_id_metadata_key"});
+    if (const auto keep = fields.find("propagate_response_headers"))
+      tunnel.keeps_response_headers = keep->boolean().value_or(false);
+    if (const auto keep = fields.find("propagate_response_trailers"))
+      tunnel.keeps_response_trailers = keep->boolean().value_or(false);
     if (const auto hostname = fields.need("hostname")) tunnel.target = read_target(*hostname, redirected);
     if (const auto post = fields.find("use_post")) tunnel.post = post->boolean().value_or(false);
     if (const auto path = fields.find("post_path")) {

@@ -9,6 +9,8 @@
 
 namespace tunnel::http {
 
+class ClientExchange;
+
 // How a pool gets a stream to speak HTTP over; it does not know whether that is a socket or an internal listener.
 class Dialer {
  public:
@@ -16,7 +18,10 @@ class Dialer {
     StreamPtr stream;
     std::string address;  // for logs
     std::string peer;     // who answers there, for messages: behind an internal listener, what it leads to
-    std::shared_ptr<const void> endpoint;  // held as long as the connection: so it counts as open at its endpoint
+    std::shared_ptr<const void> endpoint{};  // held as long as the connection: so it counts as open at its endpoint
+    FilterStatePtr far_state{};              // of an internal listener, where it is passed back
+    // The stream itself, if it is a tunnel whose trailers are wanted once it has ended.
+    const ClientExchange* tunnel = nullptr;
   };
   virtual Task<Result<Dialed>> dial(ConnectRequest& request) = 0;
 

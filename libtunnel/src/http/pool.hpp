@@ -29,6 +29,7 @@ class Pool final {
     std::unique_ptr<ClientExchange> exchange;  // must be gone before the pool is
     std::string address;
     std::string peer;          // as Dialed
+    FilterStatePtr far_state;  // as Dialed
     std::uint64_t newest = 0;  // of the pool's connections then
   };
   // How long an exchange that could share a connection waits for one of its own.

@@ -20,6 +20,7 @@ struct Pool::Entry final : ClientConnection::Observer {
         connection(std::move(with)),
         address(std::move(dialed.address)),
         peer(std::move(dialed.peer)),
+        far_state(std::move(dialed.far_state)),
         made(of.context_.loop.now()),
         gauge(of.context_.counters, Gauge::pool_connections) {
     pool.stats_.connections.add(1);
@@ -39,6 +40,7 @@ struct Pool::Entry final : ClientConnection::Observer {
   std::unique_ptr<ClientConnection> connection;
   std::string address;
   std::string peer;
+  FilterStatePtr far_state;
   TimePoint made;
   GaugeGuard gauge;
   std::list<Entry>::iterator self;

@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "stream/filter_state.hpp"
+
 namespace tunnel::net {
 
 // Kept alive by the connects that wait on it after the listener was taken away.
@@ -40,7 +42,7 @@ void InternalRegistry::remove(std::string_view name) {
 }
 
 Task<Result<InternalListener::Opened>> InternalRegistry::connect(const plan::Internal& address, ConnectRequest& request,
-                                                                 std::shared_ptr<const DynamicMetadata> metadata) {
+                                                                 BroughtAlong along) {
   const auto found = entries_.find(address.listener);
   if (found == entries_.end())
     co_return Error(Error::Kind::unknown_destination, "no listener is called internal:" + address.listener);
@@ -55,7 +57,8 @@ Task<Result<InternalListener::Opened>> InternalRegistry::connect(const plan::Int
   ConnectRequest onward{request.info, cancel};
   onward.info.hops += 1;
   onward.info.endpoint_id = address.endpoint_id;
-  onward.info.metadata = std::move(metadata);
+  onward.info.metadata = std::move(along.metadata);
+  onward.info.state = along.state ? shared_onward(request.info.state) : nullptr;
   onward.info.original = {};
   onward.info.local_name =
       "internal:" + address.listener + (address.endpoint_id.empty() ? "" : "/" + address.endpoint_id);

@@ -22,13 +22,20 @@ class InternalListener {
  public:
   struct Opened {
     StreamPtr stream;
-    std::string upstream;  // what stands behind it, for messages: "127.0.0.1:80"; empty if it parses
+    std::string upstream;    // what stands behind it, for messages: "127.0.0.1:80"; empty if it parses
+    FilterStatePtr state{};  // its filter state by now, for whoever wants it back
   };
   // On the caller's worker. `request.info` is the caller's with this hop added.
   virtual Task<Result<Opened>> open(ConnectRequest& request) = 0;
 
  protected:
   ~InternalListener() = default;
+};
+
+// What a connect brings along.
+struct BroughtAlong {
+  std::shared_ptr<const DynamicMetadata> metadata{};
+  bool state = false;  // what of the connection's filter state is shared
 };
 
 class InternalRegistry {
@@ -44,11 +51,11 @@ class InternalRegistry {
   void remove(std::string_view name);
   bool contains(std::string_view name) const { return entries_.find(name) != entries_.end(); }
 
-  // The listener gets what `request` knows of the connection, but for what belongs to one hop: the id, the metadata and
-  // the address before a redirect are those of this connect. Errors: unknown_destination; loop, when the request has
-  // made its last internal connect (limits.internal_hops).
+  // The listener gets what `request` knows of the connection, but for what belongs to one hop: the id, the metadata,
+  // the state and the address before a redirect are those of this connect. Errors: unknown_destination; loop, when the
+  // request has made its last internal connect (limits.internal_hops).
   Task<Result<InternalListener::Opened>> connect(const plan::Internal& address, ConnectRequest& request,
-                                                 std::shared_ptr<const DynamicMetadata> metadata = nullptr);
+                                                 BroughtAlong along = {});
 
  private:
   struct Entry;

@@ -11,12 +11,13 @@
 #include "base/letter_case.hpp"
 #include "plan/formatter.hpp"
 #include "plan/header_field.hpp"
+#include "plan/state.hpp"
 #include "plan/wording.hpp"
 
 namespace tunnel::plan {
 namespace {
 
-enum class Takes : std::uint8_t { nothing, fields, time };
+enum class Takes : std::uint8_t { nothing, fields, time, object };
 
 struct Row {
   std::string_view name;
@@ -27,7 +28,7 @@ struct Row {
 
 using Op = AccessOperator;
 
-constexpr std::array<Row, 29> kRows{{
+constexpr std::array<Row, 31> kRows{{
     {"START_TIME", Op::start_time, Takes::time},
     {"REQ", Op::request, Takes::fields},
     {"RESP", Op::response, Takes::fields},
@@ -55,6 +56,8 @@ constexpr std::array<Row, 29> kRows{{
     {"DOWNSTREAM_LOCAL_ADDRESS", Op::local_address},
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Op::local_host},
     {"DOWNSTREAM_LOCAL_PORT", Op::local_port, Takes::nothing, true},
+    {"FILTER_STATE", Op::state, Takes::object},
+    {"UPSTREAM_FILTER_STATE", Op::far_state, Takes::object},
     {"ACCESS_LOG_TYPE", Op::log_type},
     {"HOSTNAME", Op::host_name},
 }};
@@ -106,6 +109,15 @@ std::string read_names(const std::string& arguments, AccessPart& part) {
   return logged_name_fault(part.op, part.second);
 }
 
+std::string read_object(const FormatPart& from, AccessPart& part) {
+  StateName name;
+  std::string fault = read_state_name(from, name);
+  part.first = std::move(name.key);
+  part.plain = name.plain;
+  part.most_bytes = from.most_bytes;
+  return fault;
+}
+
 std::vector<std::string> known_names() {
   std::vector<std::string> names;
   names.reserve(kRows.size());
@@ -122,6 +134,7 @@ std::string convert(FormatPart from, AccessPart& into) {
   if (row == nullptr) return unknown_operator(from, known_names());
   into.op = row->op;
   if (row->takes == Takes::nothing) return bare_operator_fault(from);
+  if (row->takes == Takes::object) return read_object(from, into);
   std::string fault;
   if (row->takes == Takes::fields) {
     into.most_bytes = from.most_bytes;

@@ -37,6 +37,8 @@ enum class AccessOperator : std::uint8_t {
   local_address,
   local_host,
   local_port,
+  state,      // FILTER_STATE(KEY:PLAIN) or (KEY:TYPED), see plan/state.hpp: of the connection
+  far_state,  // UPSTREAM_FILTER_STATE, the same of the internal listener connected to
   log_type,
   host_name,
 };
@@ -44,9 +46,10 @@ enum class AccessOperator : std::uint8_t {
 struct AccessPart {
   std::string text;  // if `op` is none
   AccessOperator op = AccessOperator::none;
-  std::string first{};   // the name of a field, in lower case; the format of a time
+  std::string first{};   // the name of a field, in lower case; the format of a time; the key of an object
   std::string second{};  // of the field that is taken if there is none of the first
   std::optional<std::size_t> most_bytes{};
+  bool plain = false;  // of an object
   bool operator==(const AccessPart&) const = default;
 };
 using AccessParts = std::vector<AccessPart>;

@@ -13,6 +13,7 @@
 #include "plan/access_format.hpp"
 #include "plan/check_process.hpp"
 #include "plan/check_routes.hpp"
+#include "plan/check_state.hpp"
 #include "plan/check_tunnels.hpp"
 #include "plan/host_port.hpp"
 #include "plan/references.hpp"
@@ -45,6 +46,7 @@ class Checker {
     if (plan_.listeners.empty() && part_ == Part::whole) say({}, "nothing listens; give a line with -l");
     for (const Cluster& cluster : plan_.clusters) check_cluster(cluster);
     for (const Listener& listener : plan_.listeners) check_listener(listener);
+    check_state(plan_, problems_);
     check_tunnels(plan_, problems_);
     check_shared_ports();
     check_shared_sockets();

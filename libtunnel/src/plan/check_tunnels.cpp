@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "plan/check_state.hpp"
 #include "plan/connection_format.hpp"
 #include "plan/header_field.hpp"
 #include "plan/host_port.hpp"
@@ -101,7 +102,7 @@ class TunnelChecker {
         if (!fault.empty()) say(listener.place, who + "target " + in_quotes(tunnel.target) + ": " + fault);
         break;
       case Source::format:
-        check_format(listener, "target", tunnel.target);
+        check_format(plan_, listener, "target", tunnel.target, problems_);
         break;
       case Source::authority:
         say(listener.place, who + "@authority is taken from requests, and here bytes are opaque; parse HTTP before it");
@@ -132,31 +133,12 @@ class TunnelChecker {
       if (!fault.empty())
         say(listener.place, "listener " + listener.name + ": header " + in_quotes(header.name) + ": " + fault);
       else if (header.format)
-        check_format(listener, "header " + in_quotes(header.name), header.value);
+        check_format(plan_, listener, "header " + in_quotes(header.name), header.value, problems_);
       bytes += header.name.size() + header.value.size() + kFieldOverheadBytes;
     }
     if (bytes > kMostHeaderBytes)
       say(listener.place, "listener " + listener.name + ": the header fields of a tunnel take at most " +
                               std::to_string(kMostHeaderBytes) + " bytes together, not " + std::to_string(bytes));
-  }
-
-  // Of what only connections to internal listeners have. In a target all of it is needed; a header without a value is
-  // left out, but one that never has one is a mistake.
-  void check_format(const Listener& listener, const std::string& what, const std::string& text) {
-    const ConnectionFormat format = parse_connection_format(text);
-    const auto is_outside = [](const Address& address) { return !std::holds_alternative<Internal>(address); };
-    const bool outside = std::any_of(listener.addresses.begin(), listener.addresses.end(), is_outside);
-    const std::string who = "listener " + listener.name + ": " + what + ": ";
-    if (outside && has_operator(format, Operator::metadata))
-      say(listener.place, who +
-                              "metadata comes with connections to an internal listener only, and this one listens on "
-                              "something else");
-    const bool wants_id = has_operator(format, Operator::endpoint_id) || has_operator(format, Operator::direct_id);
-    if (outside && what == "target" && wants_id)
-      say(listener.place,
-          who +
-              "an endpoint id comes with connections to an internal listener only, and this one listens "
-              "on something else");
   }
 
   // `listener` leads to the cluster called `name`: what this takes from the connection must be there.
@@ -228,6 +210,7 @@ class TunnelChecker {
       for (const Endpoint& endpoint : cluster.endpoints) {
         const auto* internal = std::get_if<Internal>(&endpoint.address);
         if (internal == nullptr || internal->listener != name) continue;
+        if (cluster.passes_state) continue;  // which may say it, too
         const Metadata* value = passed_value(cluster, endpoint, kOriginalSpace, kOriginalKey);
         const std::string fault = value == nullptr ? "there is none here" : original_fault(*value);
         if (fault.empty()) continue;

@@ -7,12 +7,13 @@
 #include <utility>
 
 #include "plan/formatter.hpp"
+#include "plan/state.hpp"
 #include "plan/wording.hpp"
 
 namespace tunnel::plan {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Operator>, 15> kOperators{{
+constexpr std::array<std::pair<std::string_view, Operator>, 16> kOperators{{
     {"DOWNSTREAM_LOCAL_ADDRESS", Operator::local_address},
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Operator::local_host},
     {"DOWNSTREAM_LOCAL_PORT", Operator::local_port},
@@ -28,6 +29,7 @@ constexpr std::array<std::pair<std::string_view, Operator>, 15> kOperators{{
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", Operator::remote_host},
     {"DOWNSTREAM_DIRECT_REMOTE_PORT", Operator::remote_port},
     {"DYNAMIC_METADATA", Operator::metadata},
+    {"FILTER_STATE", Operator::state},
 }};
 
 std::vector<std::string> known_names() {
@@ -49,6 +51,15 @@ std::string read_metadata(const FormatPart& part, ConnectionPart& into) {
   return in_quotes(to_string(part)) + " goes into a value, and no value here has keys; write SPACE:KEY";
 }
 
+std::string read_state(const FormatPart& part, ConnectionPart& into) {
+  StateName name;
+  std::string fault = read_state_name(part, name);
+  into.key = std::move(name.key);
+  into.plain = name.plain;
+  into.most_bytes = part.most_bytes;
+  return fault;
+}
+
 // The fault, or "" and the part.
 std::string convert(FormatPart part, ConnectionPart& into) {
   if (!part.is_operator()) {
@@ -60,6 +71,7 @@ std::string convert(FormatPart part, ConnectionPart& into) {
   if (found == kOperators.end()) return unknown_operator(part, known_names());
   into.op = found->second;
   if (into.op == Operator::metadata) return read_metadata(part, into);
+  if (into.op == Operator::state) return read_state(part, into);
   return bare_operator_fault(part);
 }
 

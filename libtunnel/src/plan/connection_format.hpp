@@ -25,15 +25,17 @@ enum class Operator : std::uint8_t {
   remote_address,  // DOWNSTREAM_REMOTE_ADDRESS: of who entered this process, also behind internal hops
   remote_host,     // DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT
   remote_port,     // DOWNSTREAM_REMOTE_PORT
+  state,           // FILTER_STATE(KEY:PLAIN) or (KEY:TYPED): an object, see plan/state.hpp
   metadata,        // DYNAMIC_METADATA(SPACE:KEY): what the connection to an internal listener brought along
 };
 
 struct ConnectionPart {
   std::string text{};  // if `op` is none
   Operator op = Operator::none;
-  std::string space{};  // of `metadata`, as are these
-  std::string key{};
+  std::string space{};  // of `metadata`
+  std::string key{};    // of `metadata` and `state`, as is the length
   std::optional<std::size_t> most_bytes{};
+  bool plain = false;  // of `state`
   bool operator==(const ConnectionPart&) const = default;
 };
 using ConnectionFormat = std::vector<ConnectionPart>;

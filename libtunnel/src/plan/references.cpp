@@ -55,9 +55,10 @@ ClientPart asked_in(const std::string& text) {
 }
 
 ClientPart asked_by(const Listener& listener) {
-  const auto* relay = std::get_if<TcpProxy>(&listener.handler);
-  if (relay == nullptr || !relay->tunnel) return ClientPart::nothing;
   ClientPart most = ClientPart::nothing;
+  for (const State& state : listener.state) most = std::max(most, asked_in(state.value));
+  const auto* relay = std::get_if<TcpProxy>(&listener.handler);
+  if (relay == nullptr || !relay->tunnel) return most;
   if (target_source_of(relay->tunnel->target) == Source::format) most = asked_in(relay->tunnel->target);
   for (const Header& header : relay->tunnel->headers)
     if (header.format) most = std::max(most, asked_in(header.value));

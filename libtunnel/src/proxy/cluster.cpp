@@ -9,6 +9,7 @@
 #include "plan/metadata.hpp"
 #include "plan/wording.hpp"
 #include "proxy/taken_value.hpp"
+#include "stream/filter_state.hpp"
 
 namespace tunnel::proxy {
 namespace {
@@ -81,16 +82,20 @@ Task<Result<Cluster::Dialed>> Cluster::in_place(Task<Result<Dialed>> connecting)
 }
 
 Result<std::shared_ptr<http::Pool>> Cluster::pool_for(const ConnectRequest& request) {
-  std::string client = client_of(request.info);
-  if (id_source_ == plan::Source::written) return pools_.at(client);
+  std::string own = own_part(request.info);
+  if (id_source_ == plan::Source::written) return pools_.at(own);
   Result<std::string> id = taken_value(id_source_, request);
   if (!id.ok()) return id.error();
-  return pools_.at(client.empty() ? *id : *id + " " + client);
+  return pools_.at(own.empty() ? *id : *id + " " + own);
 }
 
-std::string Cluster::client_of(const ConnectionInfo& info) const {
-  if (apart_by_ == plan::ClientPart::nothing) return "";
-  return apart_by_ == plan::ClientPart::host ? info.remote.ip() : info.remote.to_string();
+std::string Cluster::own_part(const ConnectionInfo& info) const {
+  std::string own;
+  if (apart_by_ != plan::ClientPart::nothing)
+    own = apart_by_ == plan::ClientPart::host ? info.remote.ip() : info.remote.to_string();
+  if (!plan_.passes_state) return own;
+  const std::string state = shared_key(info.state);
+  return state.empty() ? own : own.append(" ").append(state);
 }
 
 void Cluster::start() {
@@ -152,13 +157,17 @@ Task<Result<Cluster::Dialed>> Cluster::connect_internal(plan::Internal address, 
   }
   stats_.connects.add(1);
   Task<Result<net::InternalListener::Opened>> opening =
-      environment_.registry.connect(address, request, passed.metadata);
+      environment_.registry.connect(address, request, {passed.metadata, plan_.passes_state});
   Result<net::InternalListener::Opened> opened = co_await opening;
-  if (!opened.ok()) count_failure(opened.error());
-  if (!opened.ok()) co_return opened.error();
+  if (!opened.ok()) {
+    if (!plan_.passes_state) opened.error().far_state = nullptr;
+    count_failure(opened.error());
+    co_return opened.error();
+  }
   std::string name = plan::to_string(address);
   std::string peer = opened->upstream.empty() ? name : std::move(opened->upstream);
-  co_return Dialed{std::move(opened->stream), std::move(name), std::move(peer), nullptr};
+  FilterStatePtr state = plan_.passes_state ? std::move(opened->state) : nullptr;
+  co_return Dialed{std::move(opened->stream), std::move(name), std::move(peer), nullptr, std::move(state)};
 }
 
 Task<Result<Cluster::Dialed>> Cluster::connect_unix(const plan::Unix& address, ConnectRequest& request) {
@@ -168,7 +177,7 @@ Task<Result<Cluster::Dialed>> Cluster::connect_unix(const plan::Unix& address, C
   if (!connected.ok()) count_failure(connected.error());
   if (!connected.ok()) co_return connected.error();
   const std::string name = plan::to_string(address);
-  co_return Dialed{std::move(*connected), name, name, nullptr};
+  co_return Dialed{std::move(*connected), name, name};
 }
 
 Task<Result<std::vector<SocketAddress>>> Cluster::resolve(const std::string& host, std::uint16_t port,
@@ -194,7 +203,7 @@ Task<Result<Cluster::Dialed>> Cluster::connect_any(std::vector<SocketAddress> ad
   if (!connected.ok()) count_failure(connected.error());
   if (!connected.ok()) co_return connected.error();
   std::string address = connected->address.to_string();
-  co_return Dialed{std::move(connected->stream), address, address, nullptr};
+  co_return Dialed{std::move(connected->stream), address, address};
 }
 
 Task<Result<Cluster::Dialed>> Cluster::connect_tcp(const plan::Tcp& address, ConnectRequest& request) {

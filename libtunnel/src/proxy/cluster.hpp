@@ -67,7 +67,8 @@ class Cluster final : private http::Dialer, private EndpointDialer {
     std::size_t missing = 0;
   };
   void read_metadata();
-  std::string client_of(const ConnectionInfo& info) const;
+  // Of a connection's what no pooled connection may lend to another; empty if there is nothing.
+  std::string own_part(const ConnectionInfo& info) const;
 
   Environment& environment_;
   plan::Cluster plan_;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "plan/host_port.hpp"
+#include "plan/state.hpp"
 
 namespace tunnel::proxy {
 namespace {
@@ -63,6 +64,9 @@ std::string value_of(const plan::ConnectionPart& part, const ConnectionInfo& inf
       return remote_value(part.op, info);
     case plan::Operator::metadata:
       return metadata_of(part, info);
+    case plan::Operator::state:
+      return plan::state_value(info.state.get(), part.key, part.plain)
+          .substr(0, part.most_bytes.value_or(std::string::npos));
   }
   return "";
 }

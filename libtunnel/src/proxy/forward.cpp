@@ -232,6 +232,7 @@ Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::Pool& pool
   ConnectRequest timed{request.info, connecting, request.authority};
   Task<Result<http::Pool::Acquired>> acquiring = pool.acquire(timed, newest);
   Result<http::Pool::Acquired> acquired = co_await acquiring;
+  live.record.far_state = acquired.ok() ? acquired->far_state : acquired.error().far_state;
   if (!acquired.ok()) {
     if (acquired.error().kind == Error::Kind::timeout && connecting.cancelled() && !request.cancel.cancelled())
       handler.context().counters.add(sooner ? Counter::response_timeouts : Counter::connect_timeouts);

@@ -10,10 +10,12 @@
 #include "plan/host_port.hpp"
 #include "plan/metadata.hpp"
 #include "plan/references.hpp"
+#include "plan/state.hpp"
 #include "proxy/formatted_value.hpp"
 #include "proxy/http_proxy.hpp"
 #include "proxy/simple_handlers.hpp"
 #include "proxy/tcp_proxy.hpp"
+#include "stream/filter_state.hpp"
 #include "stream/user_space_pair.hpp"
 
 namespace tunnel::proxy {
@@ -34,7 +36,10 @@ Handler::Handler(Environment& environment, const plan::Listener& plan)
       plan_(plan),
       logged_(plan::logged_names(plan.access_format)),
       stats_(environment.stats.listener(plan.name)),
-      on_stdio_(std::holds_alternative<plan::Stdio>(plan.addresses.front())) {}
+      on_stdio_(std::holds_alternative<plan::Stdio>(plan.addresses.front())) {
+  for (const plan::State& state : plan.state)
+    sets_.push_back({state.key, plan::parse_connection_format(state.value), state.share});
+}
 
 Handler::Admission::Admission(Handler& handler, const ConnectionInfo& info)
     : handler_(handler),
@@ -83,6 +88,7 @@ AccessRecord Handler::start_record(AccessRecord::Kind kind, const Admission& adm
   record.protocol = "TCP";
   record.downstream_remote = info.downstream;
   record.downstream_local = info.local_name;
+  record.state = info.state;
   record.refused = static_cast<bool>(admission.refusal());
   return record;
 }
@@ -170,10 +176,19 @@ bool Handler::wants_original() const {
 }
 
 void Handler::look_at(ConnectionInfo& info) const {
-  if (!info.metadata || !wants_original()) return;
-  const std::string* value = metadata_value(info, plan::kOriginalSpace, plan::kOriginalKey);
+  if (info.hops > 0 && (info.metadata || info.state) && wants_original()) take_original(info);
+  for (const SetState& set : sets_) {
+    std::string value = formatted_value(set.value, info);
+    if (!value.empty()) info.state = with_object(info.state, set.key, {std::move(value), set.share});
+  }
+}
+
+void Handler::take_original(ConnectionInfo& info) {
+  const std::string* told = metadata_value(info, plan::kOriginalSpace, plan::kOriginalKey);
+  const std::string value =
+      told != nullptr ? *told : plan::state_value(info.state.get(), plan::kOriginalStateKey, true);
   plan::Tcp tcp;
-  if (value == nullptr || !plan::parse_host_port(*value, tcp).empty()) return;
+  if (value.empty() || !plan::parse_host_port(value, tcp).empty()) return;
   if (const auto address = SocketAddress::from_literal(tcp.host, tcp.port)) info.original = *address;
 }
 

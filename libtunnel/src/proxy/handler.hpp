@@ -5,10 +5,12 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "http/message.hpp"
 #include "net/listener.hpp"
 #include "plan/access_format.hpp"
+#include "plan/connection_format.hpp"
 #include "proxy/cluster.hpp"
 #include "proxy/environment.hpp"
 #include "stream/pump.hpp"
@@ -25,8 +27,8 @@ class Handler : public net::Acceptor, public net::InternalListener {
   Environment& environment() const { return environment_; }
   const Context& context() const { return environment_.context; }
   bool wants_original() const override;
-  // What an internal connect to this listener knows of its connection, once the listener has looked at it, too: where
-  // it was going, if that is asked for and metadata says it.
+  // What is known of a connection once this listener has looked at it, too: where an internal one was going, if that is
+  // asked for and metadata or filter state says it, and the filter state that is set here. Once for each.
   void look_at(ConnectionInfo& info) const;
 
   // A place among the listener's connections and, unless it came over an internal hop, the process's; given back when
@@ -85,9 +87,17 @@ class Handler : public net::Acceptor, public net::InternalListener {
            std::string_view text) const;
 
  private:
+  static void take_original(ConnectionInfo& info);
+
   Environment& environment_;
   plan::Listener plan_;
   plan::LoggedNames logged_;
+  struct SetState {
+    std::string key;
+    plan::ConnectionFormat value;
+    StateShare share;
+  };
+  std::vector<SetState> sets_;
   ListenerStats& stats_;
   bool on_stdio_;
   Outcome outcome_;

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "proxy/kept_response.hpp"
+
 namespace tunnel::proxy {
 
 HopStream::HopStream(Handler& handler, const ConnectionInfo& info, std::string_view cluster)
@@ -19,12 +21,14 @@ HopStream::~HopStream() {
   const bool orderly = parted_ || (read_side() == ReadSide::ended && write_side() != WriteSide::open);
   if (!why_ && !orderly)
     why_ = error() ? error() : Error(Error::Kind::reset, "dropped by the peer").on(Error::Side::downstream);
+  if (tunnel_ != nullptr) record_.state = with_trailers(record_.state, *tunnel_);
   upstream_.reset();
   handler_.finish_record(record_, &*flow_, why_);
 }
 
 void HopStream::attach(Cluster::Dialed upstream) {
   endpoint_ = std::move(upstream.endpoint);
+  tunnel_ = upstream.tunnel;
   upstream_ = std::move(upstream.stream);
   record_.upstream = std::move(upstream.address);
   flow_.emplace(handler_.context(), handler_.tunnel_timeouts(), &HopStream::expired, this, &handler_.traffic(record_));

@@ -52,6 +52,7 @@ class HopStream final : public Stream, private ResetObserver, private Connection
   AccessRecord record_;
   std::shared_ptr<const void> endpoint_;
   StreamPtr upstream_;
+  const http::ClientExchange* tunnel_ = nullptr;  // the same, see Dialed
   std::optional<Flow> flow_;
   ResetObserver* observer_ = nullptr;
   std::unique_ptr<Lifetime> lifetime_;

@@ -314,6 +314,7 @@ Task<void> HttpConnection::terminate(http::ServerExchange& exchange, const plan:
   Task<Result<Cluster::Dialed>> connecting = connect(head, cluster, connect_request);
   Result<Cluster::Dialed> upstream = co_await connecting;
   watch.stop();
+  record.far_state = upstream.ok() ? upstream->far_state : upstream.error().far_state;
   if (!upstream.ok()) co_return co_await refuse(exchange, upstream.error(), record);
   record.upstream = upstream->address;
   record.status = 200;

@@ -63,13 +63,16 @@ HttpProxy::HttpProxy(Environment& environment, const plan::Listener& plan)
       has_domains_(std::any_of(settings_.routes.begin(), settings_.routes.end(),
                                [](const plan::Route& route) { return !route.match.domains.empty(); })) {}
 
-void HttpProxy::accepted(StreamPtr stream, ConnectionInfo info) { spawn(serve(std::move(stream), std::move(info))); }
+void HttpProxy::accepted(StreamPtr stream, ConnectionInfo info) {
+  look_at(info);
+  spawn(serve(std::move(stream), std::move(info)));
+}
 
 Task<Result<HttpProxy::Opened>> HttpProxy::open(ConnectRequest& request) {
   auto [near, far] = make_pair();
   look_at(request.info);
   spawn(serve(std::move(far), request.info));
-  co_return Opened{std::move(near), ""};
+  co_return Opened{std::move(near), "", request.info.state};
 }
 
 Task<void> HttpProxy::serve(StreamPtr stream, ConnectionInfo info) {

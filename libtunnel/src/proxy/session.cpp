@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/session.hpp"
 
+#include "proxy/kept_response.hpp"
+
 namespace tunnel::proxy {
 
 void Session::fail(const Error& reason) {
@@ -26,6 +28,7 @@ Task<void> relay(std::unique_ptr<Session> session) {
   session->lifetime.reset();
   session->relay = nullptr;
   session->handler.tell_end(session->record, relaying.flow(), end.error, session->admission.entered());
+  if (session->tunnel != nullptr) session->record.state = with_trailers(session->record.state, *session->tunnel);
   session->upstream.reset();  // a hop behind us writes its line first
   session->downstream.reset();
   session->handler.finish_record(session->record, &relaying.flow(), end.error);

@@ -28,6 +28,7 @@ class Session final : public Connection {
   void attach(Cluster::Dialed dialed) {
     record.upstream = std::move(dialed.address);
     endpoint = std::move(dialed.endpoint);
+    tunnel = dialed.tunnel;
     upstream = std::move(dialed.stream);
   }
   // There will be nothing to relay: the client is reset and the line says why.
@@ -39,6 +40,7 @@ class Session final : public Connection {
   std::shared_ptr<const void> endpoint;
   StreamPtr downstream;
   StreamPtr upstream;
+  const http::ClientExchange* tunnel = nullptr;  // the same, see Dialed
   Cancel* connecting = nullptr;
   Relay* relay = nullptr;
   std::unique_ptr<Lifetime> lifetime;

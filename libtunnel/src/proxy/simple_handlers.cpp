@@ -40,6 +40,7 @@ Task<void> send_back(StreamPtr stream) {
 SimpleHandler::SimpleHandler(Environment& environment, const plan::Listener& plan) : Handler(environment, plan) {}
 
 void SimpleHandler::accepted(StreamPtr stream, ConnectionInfo info) {
+  look_at(info);
   std::unique_ptr<Session> session = start_session(info);
   session->downstream = std::move(stream);
   if (session->admission.refusal()) return session->fail(session->admission.refusal());
@@ -47,6 +48,7 @@ void SimpleHandler::accepted(StreamPtr stream, ConnectionInfo info) {
 }
 
 Task<Result<SimpleHandler::Opened>> SimpleHandler::open(ConnectRequest& request) {
+  look_at(request.info);
   std::unique_ptr<Session> session = start_session(request.info);
   if (session->admission.refusal()) {
     session->fail(session->admission.refusal());
@@ -55,7 +57,7 @@ Task<Result<SimpleHandler::Opened>> SimpleHandler::open(ConnectRequest& request)
   auto [near, far] = make_pair();
   session->downstream = std::move(far);
   serve(std::move(session), request.info);
-  co_return Opened{std::move(near), ""};
+  co_return Opened{std::move(near), "", request.info.state};
 }
 
 std::unique_ptr<Session> SimpleHandler::start_session(const ConnectionInfo& info) {

@@ -7,9 +7,13 @@
 #include "plan/wording.hpp"
 #include "proxy/hop_stream.hpp"
 #include "proxy/taken_value.hpp"
+#include "stream/filter_state.hpp"
 
 namespace tunnel::proxy {
 namespace {
+
+// What whoever connected to us gets back.
+FilterStatePtr known_here(const AccessRecord& record) { return merged(record.state, record.far_state); }
 
 // Whether another attempt might end otherwise: what we refuse ourselves we would refuse again. Behind an internal hop
 // that has tried as often as it may, trying again would multiply.
@@ -45,7 +49,10 @@ void TcpProxy::note_target(AccessRecord& record) const {
   if (tunnel_ && target_source_ == plan::Source::written) record.authority = settings_.tunnel->target;
 }
 
-void TcpProxy::accepted(StreamPtr stream, ConnectionInfo info) { spawn(serve(std::move(stream), std::move(info))); }
+void TcpProxy::accepted(StreamPtr stream, ConnectionInfo info) {
+  look_at(info);
+  spawn(serve(std::move(stream), std::move(info)));
+}
 
 Task<Result<Cluster::Dialed>> TcpProxy::connect_upstream(ConnectRequest& request, AccessRecord& record) {
   if (target_source_ != plan::Source::written) {
@@ -61,12 +68,15 @@ Task<Result<Cluster::Dialed>> TcpProxy::connect_upstream(ConnectRequest& request
     Task<Result<Cluster::Dialed>> connecting =
         tunnel_ ? tunnel_->open(record.authority, timed) : cluster_.connect(timed);
     Result<Cluster::Dialed> connected = co_await connecting;
+    record.state = timed.info.state;
+    record.far_state = connected.ok() ? connected->far_state : connected.error().far_state;
     if (!connected.ok() && connected.error().kind == Error::Kind::timeout && cancel.cancelled() &&
         !request.cancel.cancelled())
       context().counters.add(Counter::connect_timeouts);
     if (connected.ok() || attempt >= settings_.connect_attempts || request.cancel.cancelled() ||
         !is_of_the_way(connected.error())) {
       if (!connected.ok() && attempt > 1) connected.error().tried_again = true;
+      if (!connected.ok()) connected.error().far_state = known_here(record);
       co_return connected;
     }
     context().counters.add(Counter::connect_retries);
@@ -135,8 +145,9 @@ Task<Result<TcpProxy::Opened>> TcpProxy::open_record(ConnectRequest& request) {
     co_return upstream.error();
   }
   std::string behind = leads_to(*upstream, hop->record());
+  FilterStatePtr state = known_here(hop->record());
   hop->attach(std::move(*upstream));
-  co_return Opened{std::move(hop), std::move(behind)};
+  co_return Opened{std::move(hop), std::move(behind), std::move(state)};
 }
 
 Task<Result<TcpProxy::Opened>> TcpProxy::open_pair(ConnectRequest& request) {
@@ -153,11 +164,12 @@ Task<Result<TcpProxy::Opened>> TcpProxy::open_pair(ConnectRequest& request) {
     co_return upstream.error();
   }
   std::string behind = leads_to(*upstream, session->record);
+  FilterStatePtr state = known_here(session->record);
   session->attach(std::move(*upstream));
   auto [near, far] = make_pair();
   session->downstream = std::move(far);
   spawn(relay(std::move(session)));
-  co_return Opened{std::move(near), std::move(behind)};
+  co_return Opened{std::move(near), std::move(behind), std::move(state)};
 }
 
 }  // namespace tunnel::proxy

@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "http/text.hpp"
 #include "proxy/formatted_value.hpp"
+#include "proxy/kept_response.hpp"
 
 namespace tunnel::proxy {
 namespace {
@@ -144,7 +145,10 @@ Error unreached(Error error, const plan::Cluster& cluster) {
 }  // namespace
 
 TunnelOpening::TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan)
-    : context_(context), cluster_(cluster) {
+    : context_(context),
+      cluster_(cluster),
+      keeps_headers_(plan.keeps_response_headers),
+      keeps_trailers_(plan.keeps_response_trailers) {
   head_.method = plan.post ? "POST" : "CONNECT";
   if (plan.post) {
     head_.scheme = "http";
@@ -201,12 +205,17 @@ Task<Result<Cluster::Dialed>> TunnelOpening::try_open(const std::string& target,
     Result<http::ResponseHead> answer = co_await exchange.head();
     if (!answer.ok()) co_return unanswered(answer.error(), request.cancel, acquired->peer, protocol);
     if (answer->status < 200) continue;
+    if (keeps_headers_) request.info.state = with_response(request.info.state, *answer);
     if (exchange.response_body().kind != http::Body::Kind::tunnel) {
       exchange.abort(Error(Error::Kind::cancelled, "refused tunnel"));
-      co_return refusal(*answer, head, acquired->peer);
+      Error refused = refusal(*answer, head, acquired->peer);
+      refused.far_state = std::move(acquired->far_state);
+      co_return refused;
     }
-    co_return Cluster::Dialed{std::move(acquired->exchange), std::move(acquired->address), std::move(acquired->peer),
-                              nullptr};
+    Cluster::Dialed dialed{std::move(acquired->exchange), std::move(acquired->address), std::move(acquired->peer)};
+    dialed.far_state = std::move(acquired->far_state);
+    if (keeps_trailers_) dialed.tunnel = &exchange;
+    co_return dialed;
   }
 }
 

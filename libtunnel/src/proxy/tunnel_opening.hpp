@@ -31,6 +31,8 @@ class TunnelOpening {
 
   Context context_;
   Cluster& cluster_;
+  bool keeps_headers_;
+  bool keeps_trailers_;
   http::RequestHead head_;  // all but the authority and what is formatted
   std::vector<Formatted> formatted_;
 };

@@ -14,6 +14,7 @@
 
 #include "base/log.hpp"
 #include "plan/host_port.hpp"
+#include "plan/state.hpp"
 #include "runtime/response_flags.hpp"
 
 namespace tunnel::runtime {
@@ -111,6 +112,18 @@ std::string request_value(const plan::AccessPart& part, const AccessRecord& reco
   return value;
 }
 
+std::string object_value(const plan::AccessPart& part, const AccessRecord& record) {
+  const FilterStatePtr& state = part.op == Op::state ? record.state : record.far_state;
+  std::string value = plan::state_value(state.get(), part.first, part.plain);
+  if (part.most_bytes && value.size() > *part.most_bytes) value.resize(*part.most_bytes);
+  return value;
+}
+
+// What is JSON as it stands.
+bool is_typed(const plan::AccessPart& part) {
+  return (part.op == Op::state || part.op == Op::far_state) && !part.plain;
+}
+
 std::string address_value(Op op, const AccessRecord& record) {
   switch (op) {
     case Op::upstream_address:
@@ -163,6 +176,9 @@ std::string value_of(const plan::AccessPart& part, const AccessRecord& record) {
       return std::string(record.cluster);
     case Op::upstream_failure:
       return failure_of(record);
+    case Op::state:
+    case Op::far_state:
+      return object_value(part, record);
     case Op::log_type:
       return record.kind == AccessRecord::Kind::connection ? "TcpConnectionEnd" : "DownstreamEnd";
     case Op::host_name:
@@ -176,7 +192,7 @@ std::string text_of(const plan::AccessParts& parts, const AccessRecord& record) 
   std::string text;
   for (const plan::AccessPart& part : parts) {
     const std::string value = value_of(part, record);
-    if (part.op == Op::none)
+    if (part.op == Op::none || (is_typed(part) && !value.empty()))
       text += value;
     else
       text += value.empty() ? "-" : escaped(value);
@@ -190,6 +206,7 @@ std::string json_of(const plan::AccessParts& parts, const AccessRecord& record) 
   const Op op = parts.front().op;
   const std::string value = value_of(parts.front(), record);
   if (value.empty()) return op == Op::response_flags || op == Op::response_flags_long ? quoted("-") : "null";
+  if (is_typed(parts.front()) && !parts.front().most_bytes) return value;
   return plan::is_number(op) ? value : quoted(log::escape(value, kMostValueBytes));
 }
 

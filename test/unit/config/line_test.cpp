@@ -76,15 +76,52 @@ TEST(Line, MetadataOfAnAddressIsPassedOn) {
   to.endpoints.front().metadata = {{"a.b", "c", "d"}, {"e", "f", "g"}};
   to.endpoints.push_back({Internal{"out", "8"}, {{"a.b", "c", "h"}}});
   to.passthrough = {{"a.b", plan::Passthrough::From::host}, {"e", plan::Passthrough::From::host}};
+  to.passes_state = true;
   const std::string chain =
       "tcp-chain -l 9 -t internal:out/7,meta.a.b.c=d,meta.e.f=g -t internal:out/8,meta.a.b.c=h --name in";
   EXPECT_TRUE(plan_of(Program::tun_run, {"-e", chain, "-e", out}).clusters.at(0) == to);
   Cluster proxy = cluster("in.proxy", Internal{"out", ""}, Http::h2);
   proxy.endpoints.front().metadata = {{"a", "b", "c"}};
   proxy.passthrough = {{"a", plan::Passthrough::From::host}};
+  proxy.passes_state = true;
   proxy.pool.streams = 5;
   const std::string encap = "tun-encap -l 9 -x h2c+internal:out,streams=5,meta.a.b=c --target t:1 --name in";
   EXPECT_TRUE(plan_of(Program::tun_run, {"-e", encap, "-e", out}).clusters.at(0) == proxy);
+}
+
+TEST(Line, FilterStateIsSetAndPassedOn) {
+  const std::string out = "tcp-chain -l internal:out --pass-state -t internal:last --name out";
+  const std::string last =
+      "tun-encap -l internal:last -x h1:p:1 --target t:1 --header 'x: %FILTER_STATE(who:PLAIN)%' --state none:own=1";
+  const std::string in =
+      "tcp-chain -l 9 -t internal:out -t a:1 --name in --state who=%DOWNSTREAM_REMOTE_ADDRESS% --state once:b=c=d:e";
+  const plan::Plan plan = plan_of(Program::tun_run, {"-e", in, "-e", out, "-e", last});
+  EXPECT_EQ(plan.listeners.at(0).state,
+            (std::vector<plan::State>{{"who", "%DOWNSTREAM_REMOTE_ADDRESS%", StateShare::transitive},
+                                      {"b", "c=d:e", StateShare::once}}));
+  EXPECT_TRUE(plan.clusters.at(0).passes_state);
+  EXPECT_TRUE(plan.listeners.at(1).state.empty());
+  EXPECT_TRUE(plan.clusters.at(1).passes_state);
+  EXPECT_EQ(plan.listeners.at(2).state, (std::vector<plan::State>{{"own", "1", StateShare::none}}));
+  EXPECT_FALSE(plan.clusters.at(2).passes_state);
+}
+
+TEST(Line, FilterStateThatIsNoneIsRefused) {
+  const auto said = [](const std::string& state) {
+    return type(Program::tcp_chain, {"-l", "9", "-t", "a:1", "--state", state}).err;
+  };
+  const auto refused = [](const std::string& clause) { return usage_error(Program::tcp_chain, "--state " + clause); };
+  EXPECT_EQ(said("who"), refused("'who': the value is missing; write KEY=VALUE"));
+  EXPECT_EQ(said("on:who=x"), refused("'on:who=x': 'on' is no way to share it; write KEY=VALUE for every internal hop, "
+                                      "once:KEY=VALUE for the next one, none:KEY=VALUE for none"));
+  EXPECT_EQ(said("=x"), refused("'=x': an object of filter state has a key"));
+  EXPECT_EQ(said("a b=x"),
+            refused("'a b=x': a key of filter state has no blank, no control character and none of : = %"));
+  EXPECT_EQ(said("a="), refused("'a=': an object without a value would never be there; give it one"));
+  EXPECT_EQ(said("a=%NO%"), refused("'a=%NO%': '%NO%' is not supported by this version"));
+  EXPECT_EQ(said("envoy.tcp_proxy.cluster=x"),
+            refused("'envoy.tcp_proxy.cluster=x': 'envoy.tcp_proxy.cluster' is an object of Envoy's own, which is not "
+                    "supported by this version; choose another key"));
 }
 
 TEST(Line, WhatRequestsLoseIsNoPartOfTheirTunnel) {

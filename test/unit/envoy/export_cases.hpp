@@ -211,6 +211,37 @@ inline void add_metadata(std::vector<Case>& cases) {
                    "%DYNAMIC_METADATA(a:b):9%.example:80"});
 }
 
+inline void add_state(std::vector<Case>& cases) {
+  const Plan setting = with(inside_plan(), [](Plan& plan) {
+    plan.listeners[0].state = {{"a.b", "%DOWNSTREAM_REMOTE_ADDRESS% 100%%", StateShare::none},
+                               {"c", "x", StateShare::once},
+                               {"envoy.filters.listener.original_dst.local_ip", "10.0.0.1:2", StateShare::transitive}};
+    plan.clusters[0].passes_state = true;
+  });
+  const std::string objects = kConfig + "on_new_connection";
+  cases.push_back({"listener.state", "", setting, kConfig + "@type",
+                   type_of("envoy.extensions.filters.network.set_filter_state.v3.Config")});
+  const auto format = [](const std::string& value) {
+    return "format_string: {text_format_source: {inline_string: " + value +
+           "}, omit_empty_values: true}, skip_if_empty: true";
+  };
+  cases.push_back({"state.key", "", setting, objects + ".2",
+                   "{object_key: envoy.filters.listener.original_dst.local_ip, " + format("10.0.0.1:2") +
+                       ", shared_with_upstream: TRANSITIVE}"});
+  cases.push_back(
+      {"state.value", "", setting, objects + ".0",
+       "{object_key: a.b, factory_key: envoy.hashable_string, " + format("%DOWNSTREAM_REMOTE_ADDRESS% 100%%") + "}"});
+  cases.push_back({"state.share", "", setting, objects + ".1.shared_with_upstream", "ONCE"});
+  cases.push_back({"cluster.passes_state", "", setting, kCluster + "transport_socket.typed_config.@type",
+                   type_of("envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport")});
+  const Plan keeping = with(tunnel_plan(), [](Plan& plan) {
+    tunnel(plan).keeps_response_headers = true;
+    tunnel(plan).keeps_response_trailers = true;
+  });
+  cases.push_back({"tunnel.keeps_response_headers", "", keeping, kTunnel + "propagate_response_headers", "true"});
+  cases.push_back({"tunnel.keeps_response_trailers", "", keeping, kTunnel + "propagate_response_trailers", "true"});
+}
+
 inline void add_routes(std::vector<Case>& cases) {
   const Plan forward = http_plan({{false, "/a"}, plan::Forward{"up"}, {}});
   cases.push_back({"http_proxy.codec", "", forward, kConfig + "codec_type", "AUTO"});
@@ -365,6 +396,7 @@ inline std::vector<Case> exporting() {
   add_addresses(cases);
   add_tunnels(cases);
   add_metadata(cases);
+  add_state(cases);
   add_routes(cases);
   add_matches(cases);
   add_clusters(cases);

@@ -65,6 +65,8 @@ plan::Plan varied(plan::Plan plan, std::uint64_t seed) {
   const std::vector<std::vector<std::string>> domains = {
       {}, {"*"}, {"a.example"}, {"a.example", "*.b:80"}, {"*.b:80", "a.example"}, {"c.*", "a.example"}};
   for (plan::Listener& listener : plan.listeners) {
+    if (chance(20)) listener.state = {{"a.b", "%DOWNSTREAM_REMOTE_ADDRESS%"}, {"c", "d", StateShare::once}};
+    if (chance(20)) listener.state.push_back({"c", "%FILTER_STATE(c:PLAIN)% 2", StateShare::transitive});
     if (chance(30)) listener.stat_prefix = chance(50) ? "shared prefix: %" : listener.name;
     if (auto* const http = std::get_if<plan::HttpProxy>(&listener.handler)) {
       for (plan::Route& route : http->routes) {
@@ -77,12 +79,16 @@ plan::Plan varied(plan::Plan plan, std::uint64_t seed) {
     }
     auto* const relay = std::get_if<plan::TcpProxy>(&listener.handler);
     if (relay == nullptr || !relay->tunnel || !chance(30)) continue;
+    relay->tunnel->keeps_response_headers = chance(30);
+    relay->tunnel->keeps_response_trailers = chance(30);
     relay->tunnel->headers = {{"a", "%DOWNSTREAM_LOCAL_PORT% of 100%%", false, true}, {"b", "100%"}, {"c", ""}};
   }
   for (plan::Cluster& cluster : plan.clusters) {
     if (chance(30)) cluster.family = chance(50) ? plan::Family::v4 : plan::Family::v6;
     const auto inside = [](const plan::Endpoint& one) { return std::holds_alternative<plan::Internal>(one.address); };
     if (chance(50) || std::none_of(cluster.endpoints.begin(), cluster.endpoints.end(), inside)) continue;
+    cluster.passes_state = true;
+    if (chance(20)) continue;
     cluster.passthrough = {{"a.b", plan::Passthrough::From::cluster}, {"x", plan::Passthrough::From::host}};
     if (chance(50)) cluster.metadata = {{"a.b", "k", "v"}, {"x", "no", "1", plan::Metadata::Kind::number}};
     cluster.endpoints.front().metadata = {{"x", "1.5", "1.5"}, {"a.b", "k y", "true", plan::Metadata::Kind::boolean}};
