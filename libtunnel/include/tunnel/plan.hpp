@@ -159,6 +159,7 @@ struct Cluster {
   // Those being made, too; 0: no limit. Over it a connect is refused, all workers counted; where HTTP is spoken it is
   // the most of each pool (as Pool::connections), and exchanges wait.
   unsigned max_connections = 0;
+  std::size_t read_ahead_bytes = 0;  // as of Listener; the least of both counts
   bool operator==(const Cluster&) const = default;
 };
 
@@ -265,6 +266,9 @@ struct Custom {
 };
 using Handler = std::variant<TcpProxy, HttpProxy, Echo, Discard, Custom>;
 
+// More than a socket gives at once, so that what an HTTP/2 stream has queued leaves in one write.
+inline constexpr std::size_t kMostReadAhead = 262144;
+
 // A field of JSON access lines: a text with Envoy's %OPERATOR%s (plan/access_format.hpp), or an object of fields.
 struct AccessField {
   std::string name;
@@ -291,6 +295,9 @@ struct Listener {
   Milliseconds max_lifetime{0};      // 0: none; then a connection is drained, and reset after the drain time
   unsigned max_connections = 0;      // 0: only the process's limit
   std::size_t buffer_bytes = 65536;  // high mark of this listener's user-space sockets
+  // What is read of one side of a connection, a direction, before the other has taken it: no more than this, and never
+  // more than kMostReadAhead; 0: that.
+  std::size_t read_ahead_bytes = 0;
   std::string access_log;            // "" off, "-" stdout, else a file; /dev/stderr is stderr
   AccessFormat access_format;        // of the lines, if there are any
   std::vector<State> state{};        // of its connections

@@ -129,6 +129,8 @@ class Explainer {
     if (is_internal(listener)) explain_hop(listener);
     for (const plan::State& state : listener.state) sheet_.row("--state", state_text(state), kGiven);
     explain_handler(listener.handler);
+    if (listener.read_ahead_bytes > 0)
+      sheet_.row("--read-ahead", size_text(listener.read_ahead_bytes) + " in each direction", kGiven);
     explain_count(listener);
     time_row("--idle-timeout", listener.idle_timeout, initial.idle_timeout, before.idle);
     time_row("--half-close-timeout", listener.half_close_timeout, initial.half_close_timeout, before.half_close);
@@ -287,6 +289,8 @@ class Explainer {
     explain_endpoints(cluster);
     if (cluster.passes_state)
       sheet_.row("--pass-state", "filter state goes along, and the far side's comes back", kGiven);
+    if (cluster.read_ahead_bytes > 0)
+      sheet_.row("--read-ahead", size_text(cluster.read_ahead_bytes) + " in each direction", kGiven);
     if (cluster.family != initial.family)
       sheet_.row("of a name's addresses", cluster.family == plan::Family::v4 ? "IPv4 only" : "IPv6 only", kGiven);
     if (cluster.endpoints.size() > 1)

@@ -204,6 +204,9 @@ class Line {
     with(Opt::max_lifetime, [&](const Given& given) { max_lifetime_ = parse_duration(given, kShortest); });
     with(Opt::buffer,
          [&](const Given& given) { shape_.buffer_bytes = parse_size(given, kSmallestBuffer, kLargestBuffer); });
+    with(Opt::read_ahead, [&](const Given& given) {
+      shape_.read_ahead_bytes = parse_size(given, kSmallestBuffer, plan::kMostReadAhead);
+    });
     with(Opt::access_log, [&](const Given& given) {
       if (given.value.empty()) throw given.refusal("give a file name, or - for standard output");
       shape_.access_log = given.value;

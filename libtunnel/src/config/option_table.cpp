@@ -62,6 +62,8 @@ constexpr auto kTable = std::to_array<Option>({
      "connections of the line; for a line run alone this sets --limit conns too", "the process's --limit conns"},
     {Opt::buffer, "buffer", 0, "SIZE", kLines, Scope::line, kOnce,
      "bytes an internal hop holds a direction before its writer waits, 1K to 8M", "64K"},
+    {Opt::read_ahead, "read-ahead", 0, "SIZE", kLines, Scope::line, kOnce,
+     "bytes read of one side, a direction, before the other has taken them, 1K to 256K", "256K"},
     {Opt::access_log, "access-log", 0, "FILE", kLines, Scope::line, kOnce,
      "write a line a connection or request to FILE; - is standard output", "off"},
     {Opt::execute, "execute", 'e', "COMMAND", kRun, Scope::line, kMany,

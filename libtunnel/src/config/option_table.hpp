@@ -34,6 +34,7 @@ enum class Opt : std::uint8_t {
   max_lifetime,
   max_conns,
   buffer,
+  read_ahead,
   access_log,
   execute,
   envoy,

@@ -47,6 +47,8 @@ class ClusterReader {
                       .value_or(discovery);
     if (const auto timeout = fields_.find("connect_timeout"))
       cluster_.connect_timeout = read_timeout(*timeout).value_or(cluster_.connect_timeout);
+    if (const auto most = fields_.find("per_connection_buffer_limit_bytes"))
+      cluster_.read_ahead_bytes = most->number(0, kNoLimit).value_or(0);
     read_protocol();
     if (const auto breakers = fields_.find("circuit_breakers")) read_breakers(*breakers);
     if (discovery == Discovery::original) return read_original();
@@ -86,7 +88,6 @@ class ClusterReader {
                     "alt_stat_name",
                     "cluster_type",
                     "eds_cluster_config",
-                    "per_connection_buffer_limit_bytes",
                     "load_balancing_policy",
                     "health_checks",
                     "max_requests_per_connection",

@@ -49,6 +49,7 @@ class ClusterWriter {
         write_type();
       yaml_.time("connect_timeout", cluster_.connect_timeout);
       if (!asked) write_lb(cluster_.lb);
+      if (cluster_.read_ahead_bytes > 0) yaml_.number("per_connection_buffer_limit_bytes", cluster_.read_ahead_bytes);
       write_breakers(cluster_.pool.connections);
       if (speaks_http_) write_http_options(cluster_.pool);
       if (asked) return;

@@ -33,9 +33,9 @@ consteval std::size_t members_of(std::string_view name) {
 }
 [[maybe_unused]] void take_apart(const plan::Listener& listener) {
   [[maybe_unused]] const auto& [name, place, addresses, handler, idle_timeout, half_close_timeout, max_lifetime,
-                                max_connections, buffer_bytes, access_log, access_format, state, stat_prefix] =
-      listener;
-  static_assert(members_of("listener") == 12);
+                                max_connections, buffer_bytes, read_ahead_bytes, access_log, access_format, state,
+                                stat_prefix] = listener;
+  static_assert(members_of("listener") == 13);
 }
 [[maybe_unused]] void take_apart(const plan::State& state) {
   [[maybe_unused]] const auto& [key, value, share] = state;
@@ -104,8 +104,8 @@ consteval std::size_t members_of(std::string_view name) {
 }
 [[maybe_unused]] void take_apart(const plan::Cluster& cluster) {
   [[maybe_unused]] const auto& [name, place, find, endpoints, rules, protocol, connect_timeout, family, lb, pool,
-                                metadata, passthrough, passes_state, max_connections] = cluster;
-  static_assert(members_of("cluster") == 13);
+                                metadata, passthrough, passes_state, max_connections, read_ahead_bytes] = cluster;
+  static_assert(members_of("cluster") == 14);
 }
 [[maybe_unused]] void take_apart(const plan::Endpoint& endpoint) {
   [[maybe_unused]] const auto& [address, metadata] = endpoint;

@@ -56,6 +56,7 @@ class ListenerWriter {
     yaml_.item([&] {
       yaml_.text("name", listener_.name);
       write_addresses(listener_.addresses);
+      if (listener_.read_ahead_bytes > 0) yaml_.number("per_connection_buffer_limit_bytes", listener_.read_ahead_bytes);
       write_listener_filters();
       yaml_.list("filter_chains", [&] {
         yaml_.item([&] {

@@ -16,6 +16,7 @@ namespace tunnel::envoy {
 namespace {
 
 constexpr std::uint64_t kMostConnections = 4294967295;
+constexpr std::uint64_t kMostBufferLimit = 4294967295;
 
 class ListenerReader {
  public:
@@ -26,7 +27,6 @@ class ListenerReader {
     read_name();
     fields_.refuse({"use_original_dst",
                     "default_filter_chain",
-                    "per_connection_buffer_limit_bytes",
                     "metadata",
                     "deprecated_v1",
                     "drain_type",
@@ -52,6 +52,8 @@ class ListenerReader {
                     "max_connections_to_accept_per_socket_event",
                     "bypass_overload_manager"});
     if (const auto filters = fields_.find("listener_filters")) read_listener_filters(*filters);
+    if (const auto most = fields_.find("per_connection_buffer_limit_bytes"))
+      listener_.read_ahead_bytes = most->number(0, kMostBufferLimit).value_or(0);
     if (const auto inside = fields_.find("internal_listener")) {
       read_internal(*inside, buffer);
     } else {

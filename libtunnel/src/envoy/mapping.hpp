@@ -14,7 +14,13 @@
 //     .buffer_size_kb                                 are refused without the extension
 //   listener filter original_dst, and hostname      Tunnel::target "@orig-dst"; refused apart from each other.
 //     %DOWNSTREAM_LOCAL_ADDRESS%                      On an internal listener it is what metadata says under
-//                                                     envoy.filters.listener.original_dst and local
+//                                                     envoy.filters.listener.original_dst and local, or else filter
+//                                                     state under envoy.filters.listener.original_dst.local_ip
+//   per_connection_buffer_limit_bytes               Listener::read_ahead_bytes, of clusters Cluster::read_ahead_bytes;
+//                                                     absent, 0 and beyond kMostReadAhead: that
+//   filter set_filter_state.on_new_connection[]     Listener::state. Objects are texts, hashable or not, and part of what
+//                                                     keeps pooled connections apart; what Envoy would write "-" for is
+//                                                     refused
 //   filter connection_limit.max_connections         Listener::max_connections
 //   filter tcp_proxy                                TcpProxy
 //     .cluster                                        .cluster
@@ -26,6 +32,8 @@
 //                                                       with other operators as it is; a tunnel to what then is no
 //                                                       host:port is refused, where Envoy asks for it
 //       .use_post, .post_path                           .post, .post_path
+//       .propagate_response_headers, _trailers          .keeps_response_headers, .keeps_response_trailers; a 2xx to
+//                                                       CONNECT has no framing fields (RFC 9110 section 9.3.6)
 //       .headers_to_add[].header                        .headers; with operators: Header::format, and the value as it is,
 //                                                       else with %% as %; keep_empty_value for an empty one
 //   filter http_connection_manager                  HttpProxy
@@ -73,7 +81,9 @@
 //     .metadata.filter_metadata                       Cluster::metadata; values are texts, numbers or booleans
 //     .transport_socket raw_buffer                    nothing, it is in clear
 //     .transport_socket internal_upstream             Cluster::passthrough: passthrough_metadata of kind host or cluster;
-//                                                       the transport_socket in it is raw_buffer
+//                                                       the transport_socket in it is raw_buffer. Around internal
+//                                                       endpoints Cluster::passes_state, too: beyond Envoy the far
+//                                                       side's state comes back, see %UPSTREAM_FILTER_STATE%
 //     .circuit_breakers.thresholds[].max_connections  .max_connections; 4294967295 is none; absent it is none, where
 //                                                     Envoy takes 1024. As in Envoy a relay over it is refused, and a
 //                                                     CONNECT that ends here is answered 503, where it waits in Envoy.

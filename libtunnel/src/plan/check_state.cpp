@@ -57,8 +57,9 @@ void check_state(const Plan& plan, std::vector<Problem>& problems) {
   for (const Listener& listener : plan.listeners) {
     for (const State& state : listener.state) {
       const std::string what = "filter state " + in_quotes(state.key);
+      const std::string who = "listener " + listener.name + ": " + what + ": ";
       if (const std::string fault = state_fault(state); !fault.empty())
-        problems.push_back({listener.place, "listener " + listener.name + ": " + what + ": " + fault});
+        problems.push_back({listener.place, who + fault});
       else
         check_format(plan, listener, what, state.value, problems);
     }

@@ -28,7 +28,9 @@ class Forwarding {
         shown_(live.flow, flow_),
         grace_(handler.context().loop, &Forwarding::grace_over, this),
         grace_time_(handler.context().limits.linger_time),
-        hook_(cancel, &Forwarding::cancelled, this) {}
+        hook_(cancel, &Forwarding::cancelled, this) {
+    flow_.read_ahead(handler.read_ahead());
+  }
 
   Task<Forwarded> run(const http::RequestHead& head) {
     Result<void> sent = co_await client_.send(head, server_.request_body());
@@ -58,6 +60,7 @@ class Forwarding {
     result_.bytes_sent = flow_.bytes(Direction::down);
     if (result_.error || client_.response_body().kind != http::Body::Kind::tunnel) co_return std::move(result_);
     Relay relay(handler_.context(), timeouts_, server_, client_, &live_.traffic);
+    relay.flow().read_ahead(handler_.read_ahead());
     const ShownFlow shown(live_.flow, relay.flow());
     const RelayEnd end = co_await relay.run();
     result_.error = end.error;
@@ -97,7 +100,7 @@ class Forwarding {
     Turn turn;
     const bool has_body = server_.request_body().kind != http::Body::Kind::none;
     while (has_body && !stop_request_) {
-      const Io io = server_.try_read(buffer, kReadBytes);
+      const Io io = server_.try_read(buffer, std::min(kReadBytes, flow_.read_ahead()));
       if (io.state == Io::State::would_block) {
         turn.restart();
         co_await Readable(server_);

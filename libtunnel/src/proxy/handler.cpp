@@ -29,12 +29,22 @@ void take(const std::vector<std::string>& names, const http::Fields& fields, Log
     if (const std::string* value = fields.find(name)) into.emplace_back(name, *value);
 }
 
+std::size_t least_read_ahead(const Environment& environment, const plan::Listener& plan) {
+  std::size_t least = plan.read_ahead_bytes;
+  for (const std::string& name : plan::clusters_of(plan)) {
+    const std::size_t bytes = environment.clusters.at(name)->plan().read_ahead_bytes;
+    if (bytes > 0 && (least == 0 || bytes < least)) least = bytes;
+  }
+  return least;
+}
+
 }  // namespace
 
 Handler::Handler(Environment& environment, const plan::Listener& plan)
     : environment_(environment),
       plan_(plan),
       logged_(plan::logged_names(plan.access_format)),
+      read_ahead_(least_read_ahead(environment, plan)),
       stats_(environment.stats.listener(plan.name)),
       on_stdio_(std::holds_alternative<plan::Stdio>(plan.addresses.front())) {
   for (const plan::State& state : plan.state)

@@ -77,6 +77,8 @@ class Handler : public net::Acceptor, public net::InternalListener {
   // A failure of a connection over standard input and output: the first is its outcome.
   void note(const Error& error, bool established);
   FlowTimeouts tunnel_timeouts() const;
+  // Of what its flows move, see Flow; 0: no bound of its own. The least that the listener and its clusters have.
+  std::size_t read_ahead() const { return read_ahead_; }
   ListenerStats& stats() const { return stats_; }
 
  protected:
@@ -98,6 +100,7 @@ class Handler : public net::Acceptor, public net::InternalListener {
     StateShare share;
   };
   std::vector<SetState> sets_;
+  std::size_t read_ahead_;
   ListenerStats& stats_;
   bool on_stdio_;
   Outcome outcome_;

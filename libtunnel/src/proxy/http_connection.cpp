@@ -332,6 +332,7 @@ Task<void> HttpConnection::terminate(http::ServerExchange& exchange, const plan:
   proxy_.count_answer(record);
   request.answered = true;
   Relay relay(proxy_.context(), proxy_.stream_timeouts(&route), exchange, *upstream->stream, &proxy_.traffic(record));
+  relay.flow().read_ahead(proxy_.read_ahead());
   const ShownFlow shown(request.flow, relay.flow());
   CutRelay cut_relay{aborted_, relay};
   const Cancel::Hook relay_hook(aborted_, &CutRelay::call, &cut_relay);

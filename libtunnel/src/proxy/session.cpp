@@ -16,6 +16,7 @@ Task<void> relay(std::unique_ptr<Session> session) {
   Relay relaying(session->handler.context(), session->handler.tunnel_timeouts(), *session->downstream,
                  *session->upstream, &session->handler.traffic(session->record));
   session->relay = &relaying;
+  relaying.flow().read_ahead(session->handler.read_ahead());
   relaying.flow().on_silence(
       [](void* self) noexcept {
         const auto& silent = *static_cast<Session*>(self);

@@ -204,7 +204,7 @@ std::string text_of(const plan::AccessParts& parts, const AccessRecord& record) 
 std::string json_of(const plan::AccessParts& parts, const AccessRecord& record) {
   if (parts.size() != 1 || parts.front().op == Op::none) return quoted(text_of(parts, record));
   const Op op = parts.front().op;
-  const std::string value = value_of(parts.front(), record);
+  std::string value = value_of(parts.front(), record);
   if (value.empty()) return op == Op::response_flags || op == Op::response_flags_long ? quoted("-") : "null";
   if (is_typed(parts.front()) && !parts.front().most_bytes) return value;
   return plan::is_number(op) ? value : quoted(log::escape(value, kMostValueBytes));

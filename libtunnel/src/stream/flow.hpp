@@ -3,6 +3,7 @@
 // internal hop that has no pump of its own. Bytes only store a time stamp; the one timer is lazy and looks when it
 // fires.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "base/context.hpp"
 #include "tunnel/error.hpp"
+#include "tunnel/plan.hpp"
 
 namespace tunnel {
 
@@ -64,6 +66,11 @@ class Flow {
   // How long the sink of `direction` took no bytes, of how long the flow has lived.
   Duration stalled(Direction direction) const;
   Duration age() const { return context_.loop.now() - begun_; }
+  // Of a source, before the sink has taken it; set before anything moves. At most kMostReadAhead, 0 is that.
+  void read_ahead(std::size_t bytes) {
+    if (bytes > 0) read_ahead_ = std::min(bytes, plan::kMostReadAhead);
+  }
+  std::size_t read_ahead() const { return read_ahead_; }
   // The source of `direction` was reset.
   void source_reset(Direction direction);
   // No timer from now on.
@@ -103,6 +110,7 @@ class Flow {
   void* expired_context_;
   Traffic* traffic_;
   std::array<Way, 2> ways_{};
+  std::size_t read_ahead_ = plan::kMostReadAhead;
   Silent silent_ = nullptr;
   void* silent_context_ = nullptr;
   TimePoint begun_;

@@ -10,8 +10,6 @@
 namespace tunnel {
 namespace {
 
-// More than a socket gives at once, so that what an HTTP/2 stream has queued leaves in one write.
-constexpr std::size_t kReadBytes = 262144;
 // This many large reads in a row are bulk: from then on bytes stay in the kernel, if both sides can do that. Small
 // pieces end it, as a message is cheaper to copy; not a single one behind many large ones, which is the rest of
 // something.
@@ -27,7 +25,8 @@ constexpr std::size_t kDiscardBytes = 65536;
 Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
   Buffer buffer;
   Pipe pipe;
-  const std::size_t pipe_bytes = flow.context().limits.pipe_bytes;
+  const std::size_t read_ahead = flow.read_ahead();
+  const std::size_t pipe_bytes = std::min(flow.context().limits.pipe_bytes, read_ahead);
   Turn turn;
   int bulk_reads = 0;
   PumpEnd end;
@@ -38,7 +37,7 @@ Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
     if (in.state == Io::State::done)
       flow.context().counters.add(Counter::spliced_bytes, in.bytes);
     else
-      in = from.try_read(buffer, kReadBytes);
+      in = from.try_read(buffer, read_ahead);
     if (in.state == Io::State::would_block) {
       pipe.close();
       turn.restart();
@@ -214,7 +213,7 @@ Task<void> Relay::discard(Direction direction) {
   Turn turn;
   Stream& from = source(direction);
   while (total < kDiscardBytes || !left_[static_cast<std::size_t>(opposite(direction))]) {
-    Result<std::size_t> n = co_await from.read(dropped, kReadBytes);
+    Result<std::size_t> n = co_await from.read(dropped, plan::kMostReadAhead);
     if (!n.ok()) fail(n.error());
     if (!n.ok() || *n == 0) break;
     total += *n;

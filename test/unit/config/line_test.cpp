@@ -89,6 +89,14 @@ TEST(Line, MetadataOfAnAddressIsPassedOn) {
   EXPECT_TRUE(plan_of(Program::tun_run, {"-e", encap, "-e", out}).clusters.at(0) == proxy);
 }
 
+TEST(Line, WhatIsReadAheadIsOfAllListenersOfTheLine) {
+  const plan::Plan plan =
+      plan_of(Program::tun_encap, {"-l", "9", "-x", "h1:a:1", "--target", "b:1", "--http", "--read-ahead", "8K"});
+  ASSERT_EQ(plan.listeners.size(), 2U);
+  for (const plan::Listener& listener : plan.listeners) EXPECT_EQ(listener.read_ahead_bytes, 8192U);
+  EXPECT_NE(type(Program::tcp_chain, {"-l", "9", "-t", "a:1", "--read-ahead", "257K"}).err, "");
+}
+
 TEST(Line, FilterStateIsSetAndPassedOn) {
   const std::string out = "tcp-chain -l internal:out --pass-state -t internal:last --name out";
   const std::string last =

@@ -101,6 +101,12 @@ inline void add_listeners(std::vector<Case>& cases) {
                        ", stat_prefix: in, max_connections: 9}"});
   const Plan buffer = with(inside_plan(), [](Plan& plan) { plan.listeners[1].buffer_bytes = 1U << 20U; });
   cases.push_back({"listener.buffer_bytes", "", buffer, "bootstrap_extensions.0.typed_config.buffer_size_kb", "1024"});
+  const Plan narrow = with(tunnel_of, [](Plan& plan) {
+    plan.listeners[0].read_ahead_bytes = 32768;
+    plan.clusters[0].read_ahead_bytes = 1U << 20U;
+  });
+  cases.push_back({"listener.read_ahead_bytes", "", narrow, kListener + "per_connection_buffer_limit_bytes", "32768"});
+  cases.push_back({"cluster.read_ahead_bytes", "", narrow, kCluster + "per_connection_buffer_limit_bytes", "1048576"});
   const Plan logging = with(tunnel_of, [](Plan& plan) { plan.listeners[0].access_log = "/log"; });
   cases.push_back({"listener.access_log", "", logging, kConfig + "access_log.0.typed_config",
                    "{@type: " + type_of("envoy.extensions.access_loggers.file.v3.FileAccessLog") + ", path: /log}"});

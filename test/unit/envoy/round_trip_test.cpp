@@ -65,6 +65,7 @@ plan::Plan varied(plan::Plan plan, std::uint64_t seed) {
   const std::vector<std::vector<std::string>> domains = {
       {}, {"*"}, {"a.example"}, {"a.example", "*.b:80"}, {"*.b:80", "a.example"}, {"c.*", "a.example"}};
   for (plan::Listener& listener : plan.listeners) {
+    if (chance(20)) listener.read_ahead_bytes = 32768;
     if (chance(20)) listener.state = {{"a.b", "%DOWNSTREAM_REMOTE_ADDRESS%"}, {"c", "d", StateShare::once}};
     if (chance(20)) listener.state.push_back({"c", "%FILTER_STATE(c:PLAIN)% 2", StateShare::transitive});
     if (chance(30)) listener.stat_prefix = chance(50) ? "shared prefix: %" : listener.name;
@@ -84,6 +85,7 @@ plan::Plan varied(plan::Plan plan, std::uint64_t seed) {
     relay->tunnel->headers = {{"a", "%DOWNSTREAM_LOCAL_PORT% of 100%%", false, true}, {"b", "100%"}, {"c", ""}};
   }
   for (plan::Cluster& cluster : plan.clusters) {
+    if (chance(20)) cluster.read_ahead_bytes = 4194304;
     if (chance(30)) cluster.family = chance(50) ? plan::Family::v4 : plan::Family::v6;
     const auto inside = [](const plan::Endpoint& one) { return std::holds_alternative<plan::Internal>(one.address); };
     if (chance(50) || std::none_of(cluster.endpoints.begin(), cluster.endpoints.end(), inside)) continue;

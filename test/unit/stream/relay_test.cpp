@@ -48,8 +48,9 @@ class Chain {
     downstream_ = wrap ? wrap(std::move(left.second)) : std::move(left.second);
     upstream_ = wrap ? wrap(std::move(right.first)) : std::move(right.first);
   }
-  void run(FlowTimeouts timeouts = FlowTimeouts{seconds(3600), seconds(60), seconds(5)}) {
+  void run(FlowTimeouts timeouts = FlowTimeouts{seconds(3600), seconds(60), seconds(5)}, std::size_t read_ahead = 0) {
     relay_.emplace(world_.context, timeouts, *downstream_, *upstream_);
+    relay_->flow().read_ahead(read_ahead);
     running_.emplace(start(relay_->run(), [this] {
       bytes_up = relay_->flow().bytes(Direction::up);
       bytes_down = relay_->flow().bytes(Direction::down);
@@ -102,6 +103,29 @@ class Relaying : public testing::TestWithParam<std::uint64_t> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Order, Relaying, testing::Values(0, 1, 2, 3));
+
+// A server that reads nothing: what the relay took from the client is what the pair in front of the server holds, and
+// as much as may be read ahead of it.
+TEST_P(Relaying, NoMoreIsReadAheadThanAllowed) {
+  constexpr std::size_t kHigh = 16384;
+  const auto taken = [&](std::size_t read_ahead) {
+    Chain chain(world, kHigh);
+    chain.run({seconds(3600), seconds(60), seconds(5)}, read_ahead);
+    auto sending = start(send_pattern(*chain.client, 2'000'000));
+    rest();
+    const std::uint64_t bytes = chain.relay().flow().bytes(Direction::up);
+    chain.client->abort(Error(Kind::cancelled));
+    chain.server->abort(Error(Kind::cancelled));
+    rest();
+    EXPECT_TRUE(chain.ended());
+    return bytes;
+  };
+  const std::uint64_t little = taken(1024);
+  const std::uint64_t usual = taken(0);
+  EXPECT_EQ(taken(1U << 30U), usual);
+  EXPECT_LT(little, usual);
+  EXPECT_LE(little, kHigh + 2048);
+}
 
 TEST_P(Relaying, BothWaysAndBothEnds) {
   Chain chain(world);
