@@ -324,6 +324,7 @@ struct Process {
   std::optional<Address> admin;    // Tcp or Unix
   bool stats = false;              // a meter on stderr while running, a summary at the end
   bool force_pairs = false;        // every internal hop is a user-space pair; for tests and for finding faults
+  bool envoy_compat = false;       // as Envoy where we are stricter or kinder (proxy/behaviour.hpp says in what)
   bool operator==(const Process&) const = default;
 };
 

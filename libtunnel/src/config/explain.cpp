@@ -107,6 +107,7 @@ class Explainer {
                source_of(process.memory_bytes, initial.memory_bytes));
     if (process.admin) sheet_.row("--admin", address_text(*process.admin), kGiven);
     if (process.force_pairs) sheet_.row("--force-pairs", "on", kGiven);
+    if (process.envoy_compat) sheet_.row("--envoy-compat", "on: as Envoy, where else stricter or kinder", kGiven);
   }
 
   void explain_way(std::size_t begin, std::size_t end) {
@@ -165,7 +166,8 @@ class Explainer {
   // How an internal connection is made: a handler that only relays needs no pair of sockets.
   void explain_hop(const plan::Listener& listener) {
     const plan::Listener initial;
-    const bool record = std::holds_alternative<plan::TcpProxy>(listener.handler) && !plan_.process.force_pairs;
+    const bool record = std::holds_alternative<plan::TcpProxy>(listener.handler) && !plan_.process.force_pairs &&
+                        !plan_.process.envoy_compat;
     sheet_.row("joined by", record ? "a record: no socket, nothing is copied" : "a pair of user-space sockets");
     const bool given = listener.buffer_bytes != initial.buffer_bytes;
     if (!record || given) {

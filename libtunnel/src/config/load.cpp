@@ -55,6 +55,7 @@ plan::Process process_of(const Arguments& arguments, Faults& faults) {
   faults.attempt([&] { process.verbosity = verbosity_of(arguments); });
   process.stats = arguments.has(Opt::stats);
   process.force_pairs = arguments.has(Opt::force_pairs);
+  process.envoy_compat = arguments.has(Opt::envoy_compat);
   return process;
 }
 
@@ -86,6 +87,7 @@ class Loader {
     if (arguments.understood() && std::none_of(arguments.in_order().begin(), arguments.in_order().end(), is_source)) {
       typed.add({{}, "nothing to run; name a FILE, or give -e 'COMMAND' or --envoy FILE"});
     }
+    refuse_compat_alone(arguments, typed);
     tell(typed);
     int commands = 0;
     for (const Given& given : arguments.in_order()) {
@@ -124,7 +126,8 @@ class Loader {
   void add_envoy(const Given& given) {
     const FileText file = read_file(given.value);
     if (!file.fault.empty()) return give_up({given.place, file.fault}, kNoInput);
-    envoy::Loaded read = envoy::load(file.bytes, given.value);
+    const bool as_envoy = loaded_.plan.process.envoy_compat;
+    envoy::Loaded read = envoy::load(file.bytes, given.value, as_envoy ? envoy::kEnvoysDefaults : envoy::Defaults{});
     if (!read.problems.empty() && loaded_.status == 0) loaded_.status = kBadConfig;
     for (plan::Problem& problem : read.problems) loaded_.problems.push_back(std::move(problem));
     names_known_ = names_known_ && read.names_known;
@@ -136,6 +139,13 @@ class Loader {
     if (read.admin) loaded_.plan.process.admin = std::move(read.admin);
     for (plan::Listener& listener : read.listeners) loaded_.plan.listeners.push_back(std::move(listener));
     for (plan::Cluster& cluster : read.clusters) loaded_.plan.clusters.push_back(std::move(cluster));
+  }
+
+  // Nothing but an Envoy file promises what Envoy does.
+  static void refuse_compat_alone(const Arguments& arguments, Faults& typed) {
+    const Given* compat = arguments.find(Opt::envoy_compat);
+    if (compat != nullptr && !arguments.has(Opt::envoy))
+      typed.add({compat->place, "--envoy-compat is for Envoy's files; give --envoy FILE, too"});
   }
 
   // Where clients name targets, a port that anybody can reach is an open proxy. A line says so for itself.

@@ -70,6 +70,8 @@ constexpr auto kTable = std::to_array<Option>({
      "run this line; repeatable, and mixes with FILEs", ""},
     {Opt::envoy, "envoy", 0, "FILE", kRun, Scope::line, kMany,
      "run what this Envoy configuration (YAML or JSON) says; repeatable, and mixes with the others", ""},
+    {Opt::envoy_compat, "envoy-compat", 0, "", kRun, Scope::line, kOnce,
+     "do as Envoy also where these programs are stricter or kinder; with --envoy FILE only", "off"},
     {Opt::workers, "workers", 0, "N", kAll, Scope::process, kOnce, "threads, each with its own connections",
      "one a core allowed; 1 with -l -"},
     {Opt::drain, "drain", 0, "TIME", kAll, Scope::process, kOnce,

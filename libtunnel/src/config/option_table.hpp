@@ -38,6 +38,7 @@ enum class Opt : std::uint8_t {
   access_log,
   execute,
   envoy,
+  envoy_compat,
   workers,
   drain,
   admin,

@@ -27,9 +27,9 @@ consteval std::size_t members_of(std::string_view name) {
   [[maybe_unused]] const auto& [process, listeners, clusters] = plan;
 }
 [[maybe_unused]] void take_apart(const plan::Process& process) {
-  [[maybe_unused]] const auto& [workers, drain, log_format, verbosity, limits, memory_bytes, admin, stats,
-                                force_pairs] = process;
-  static_assert(members_of("process") == 9);
+  [[maybe_unused]] const auto& [workers, drain, log_format, verbosity, limits, memory_bytes, admin, stats, force_pairs,
+                                envoy_compat] = process;
+  static_assert(members_of("process") == 10);
 }
 [[maybe_unused]] void take_apart(const plan::Listener& listener) {
   [[maybe_unused]] const auto& [name, place, addresses, handler, idle_timeout, half_close_timeout, max_lifetime,

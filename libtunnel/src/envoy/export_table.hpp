@@ -34,6 +34,7 @@ inline constexpr auto kExportTable = std::to_array<ExportRow>({
     {"process.admin", "a bare port", Fate::lossy, "Envoy's admin server has one address: only 127.0.0.1 is kept"},
     {"process.stats", "", Fate::lossy, "Envoy shows no meter and no summary"},
     {"process.force_pairs", "", Fate::lossy, "Envoy joins all internal hops by user-space sockets"},
+    {"process.envoy_compat", "", Fate::exports, "nothing need be written: Envoy does so by itself"},
     {"listener.name", "", Fate::exports, "name, names of route_config and virtual_hosts"},
     {"listener.addresses", "", Fate::exports, "address, additional_addresses; internal_listener"},
     {"listener.handler", "", Fate::exports, "filter_chains.filters"},

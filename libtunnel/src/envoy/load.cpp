@@ -177,9 +177,9 @@ std::optional<YAML::Node> parsed(const std::string& text, Document& document) {
 
 }  // namespace
 
-Loaded load(const std::string& text, const std::string& name) {
+Loaded load(const std::string& text, const std::string& name, const Defaults& defaults) {
   Loaded loaded;
-  Document document(name);
+  Document document(name, defaults);
   if (const auto root = parsed(text, document)) {
     read_message(Value(document, *root, ""), [&](Fields& fields) { BootstrapReader(fields, loaded).read(); });
   } else {

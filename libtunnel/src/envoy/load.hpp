@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "envoy/defaults.hpp"
 #include "tunnel/plan.hpp"
 
 namespace tunnel::envoy {
@@ -21,6 +22,6 @@ struct Loaded {
 };
 
 // `name` is the file's, for the places.
-Loaded load(const std::string& text, const std::string& name);
+Loaded load(const std::string& text, const std::string& name, const Defaults& defaults = {});
 
 }  // namespace tunnel::envoy

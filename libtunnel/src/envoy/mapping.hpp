@@ -65,8 +65,8 @@
 //   routes[].route.cluster                          Forward; with upgrade_configs[CONNECT].connect_config: Terminate
 //     ...connect_config.allow_post                    Terminate::post, where :method POST is matched. A CONNECT's route
 //                                                     and behind it the same for POST are one, with connect and post
-//     .timeout                                        .timeout; absent it is none, where Envoy takes 15 s. As in Envoy
-//                                                       it runs from the end of the request, or of what a tunnel's
+//     .timeout                                        .timeout; absent it is none, where Envoy (and we with
+//                                                       --envoy-compat) takes 15 s. As in Envoy it runs from the end of the request, or of what a tunnel's
 //                                                       client sends. What has no answer by then is answered 504
 //                                                       (http_response_timeout), what has is reset
 //     .idle_timeout                                   .idle_timeout; absent: as all streams; 0: none

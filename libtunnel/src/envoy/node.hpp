@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "envoy/defaults.hpp"
 #include "tunnel/plan.hpp"
 
 namespace tunnel::envoy {
@@ -22,12 +23,13 @@ namespace tunnel::envoy {
 // One file while it is read: what is wrong with it.
 class Document {
  public:
-  explicit Document(std::string file) : file_(std::move(file)) {}
+  explicit Document(std::string file, const Defaults& defaults = {}) : file_(std::move(file)), defaults_(defaults) {}
 
   plan::Place place(const YAML::Mark& mark) const;
   void refuse(const plan::Place& place, std::string text);
   // An alias may stand for much, and one in another for more: so many values are looked at, and no more.
   bool may_go_on(const plan::Place& place);
+  const Defaults& defaults() const { return defaults_; }
   std::size_t faults() const { return faults_; }
   // What else is refused is only counted: nobody reads so much.
   bool is_full() const;
@@ -36,6 +38,7 @@ class Document {
 
  private:
   std::string file_;
+  Defaults defaults_;
   std::vector<plan::Problem> problems_;
   plan::Place first_unlisted_;
   std::size_t faults_ = 0;

@@ -56,7 +56,7 @@ class RouteReader {
                    "priority", "early_data_policy", "internal_redirect_policy"});
     const auto cluster = fields.need("cluster");
     const std::string name = cluster ? cluster->text().value_or("") : "";
-    plan::Milliseconds timeout{0};
+    plan::Milliseconds timeout = fields.value().document().defaults().route_timeout;
     std::optional<plan::Milliseconds> idle;
     if (const auto value = fields.find("timeout")) timeout = value->duration().value_or(timeout);
     if (const auto value = fields.find("idle_timeout")) idle = value->duration();

@@ -148,6 +148,7 @@ Plan spelt_out(Plan plan) {
   const Limits limits = plan::limits_of(plan.process);
   std::erase_if(plan.process.limits,
                 [](const plan::Limit& limit) { return limit.key == "pool-idle" || limit.key == "pool-streams"; });
+  plan.process.envoy_compat = false;  // Envoy is as it is
   for (plan::Listener& listener : plan.listeners) spell(listener);
   const std::set<std::string> http = spoken_to(plan);
   for (plan::Cluster& cluster : plan.clusters) spell(cluster, http.contains(cluster.name), limits);

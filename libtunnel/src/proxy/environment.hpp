@@ -15,6 +15,7 @@
 #include "base/log_merger.hpp"
 #include "net/internal_registry.hpp"
 #include "net/network.hpp"
+#include "proxy/behaviour.hpp"
 #include "proxy/connection_list.hpp"
 #include "proxy/endpoint_board.hpp"
 #include "proxy/outcome.hpp"
@@ -57,6 +58,7 @@ struct Environment {
   std::size_t worker = 0;  // its number
   Duration drain_time{};
   bool force_pairs = false;  // internal hops are always user-space pairs, never a record
+  Behaviour behaviour{};
   bool draining = false;
   std::map<std::string, std::unique_ptr<Cluster>> clusters;
 };

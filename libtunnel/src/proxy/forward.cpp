@@ -61,6 +61,7 @@ class Forwarding {
     if (result_.error || client_.response_body().kind != http::Body::Kind::tunnel) co_return std::move(result_);
     Relay relay(handler_.context(), timeouts_, server_, client_, &live_.traffic);
     relay.flow().read_ahead(handler_.read_ahead());
+    settle_end(relay, handler_);
     const ShownFlow shown(live_.flow, relay.flow());
     const RelayEnd end = co_await relay.run();
     result_.error = end.error;
@@ -260,6 +261,12 @@ Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::Pool& pool
 }
 
 }  // namespace
+
+void settle_end(Relay& relay, const Handler& handler) {
+  if (!handler.environment().behaviour.ends_with_upstream) return;
+  relay.ends_with_upstream(
+      [](Stream& client) noexcept { static_cast<http::ServerExchange&>(client).interrupt_read(); });
+}
 
 Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request,
                         const FlowTimeouts& timeouts, Live& live) {

@@ -23,6 +23,9 @@ struct Live {
   AccessRecord& record;
 };
 
+// Whether the upstream's end is all of a relay's, as handlers are to behave. Its downstream is a http::ServerExchange.
+void settle_end(Relay& relay, const Handler& handler);
+
 // Returns without having answered if that is still to be done (status 0). `timeouts` are those of the route.
 Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange& server, ConnectRequest& request,
                         const FlowTimeouts& timeouts, Live& live);

@@ -2,12 +2,14 @@
 #include "proxy/http_connection.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <variant>
 
 #include "base/log.hpp"
 #include "http/sniff.hpp"
+#include "proxy/envoy_answer.hpp"
 #include "proxy/forward.hpp"
 #include "proxy/session.hpp"
 #include "proxy/taken_value.hpp"
@@ -246,7 +248,9 @@ Task<void> HttpConnection::refuse(http::ServerExchange& exchange, const Error& r
   if (reason.side != Error::Side::downstream)
     proxy_.tell(info_.downstream, reason,
                 fmt::format("{} {}", log::escape(record.method), log::escape(record.authority)));
-  http::StatusAnswer told = http::status_answer(reason);
+  std::optional<http::StatusAnswer> as_envoy;
+  if (proxy_.environment().behaviour.answers_503) as_envoy = envoy_answer(record);
+  http::StatusAnswer told = as_envoy ? std::move(*as_envoy) : http::status_answer(reason);
   // As with a refused CONNECT, what follows on the connection may be bytes that were meant for the tunnel.
   if (record.kind == AccessRecord::Kind::tunnel) told.head.fields.add("connection", "close");
   co_await say(exchange, std::move(told), record);
@@ -333,6 +337,7 @@ Task<void> HttpConnection::terminate(http::ServerExchange& exchange, const plan:
   request.answered = true;
   Relay relay(proxy_.context(), proxy_.stream_timeouts(&route), exchange, *upstream->stream, &proxy_.traffic(record));
   relay.flow().read_ahead(proxy_.read_ahead());
+  settle_end(relay, proxy_);
   const ShownFlow shown(request.flow, relay.flow());
   CutRelay cut_relay{aborted_, relay};
   const Cancel::Hook relay_hook(aborted_, &CutRelay::call, &cut_relay);

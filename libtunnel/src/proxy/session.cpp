@@ -9,7 +9,9 @@ void Session::fail(const Error& reason) {
   // What the client itself did is no news; a hop's failure is told by whoever accepted the client.
   if (downstream && reason.side != Error::Side::downstream) handler.tell(record.downstream_remote, reason);
   handler.finish_record(record, nullptr, reason);
-  if (downstream) downstream->abort(reason);
+  if (!downstream) return;
+  // What came over an internal hop stands already with --envoy-compat only: as in Envoy, it learns that it has ended.
+  downstream->abort(admission.entered() ? reason : Error(Error::Kind::reset, "ended behind an internal listener"));
 }
 
 Task<void> relay(std::unique_ptr<Session> session) {

@@ -24,6 +24,7 @@ Stage::Stage(const Context& context, const plan::Plan& plan, net::Network& netwo
                    shared.workers.fetch_add(1, std::memory_order_relaxed),
                    plan.process.drain,
                    plan.process.force_pairs,
+                   behaviour_of(plan.process),
                    false,
                    {}},
       embedded_(environment_),

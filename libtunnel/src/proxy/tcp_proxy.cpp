@@ -12,6 +12,9 @@
 namespace tunnel::proxy {
 namespace {
 
+// Of the loop, in which a refusal of this machine itself arrives.
+constexpr int kTurnsToConnect = 2;
+
 // What whoever connected to us gets back.
 FilterStatePtr known_here(const AccessRecord& record) { return merged(record.state, record.far_state); }
 
@@ -40,7 +43,7 @@ TcpProxy::TcpProxy(Environment& environment, const plan::Listener& plan)
       settings_(std::get<plan::TcpProxy>(Handler::plan().handler)),
       cluster_(*environment.clusters.at(settings_.cluster)) {
   if (!settings_.tunnel) return;
-  tunnel_.emplace(context(), cluster_, *settings_.tunnel);
+  tunnel_.emplace(context(), cluster_, *settings_.tunnel, environment.behaviour.wants_200);
   target_source_ = plan::target_source_of(settings_.tunnel->target);
   if (target_source_ == plan::Source::format) target_format_ = plan::parse_connection_format(settings_.tunnel->target);
 }
@@ -128,6 +131,7 @@ void TcpProxy::tell_silence(const AccessRecord& record) const {
 
 Task<Result<TcpProxy::Opened>> TcpProxy::open(ConnectRequest& request) {
   look_at(request.info);
+  if (environment().behaviour.connects_at_once) return open_at_once(request);
   return environment().force_pairs ? open_pair(request) : open_record(request);
 }
 
@@ -170,6 +174,15 @@ Task<Result<TcpProxy::Opened>> TcpProxy::open_pair(ConnectRequest& request) {
   session->downstream = std::move(far);
   spawn(relay(std::move(session)));
   co_return Opened{std::move(near), std::move(behind), std::move(state)};
+}
+
+Task<Result<TcpProxy::Opened>> TcpProxy::open_at_once(ConnectRequest& request) {
+  auto [near, far] = make_pair();
+  spawn(serve(std::move(far), request.info));
+  // Envoy tells of the connect a turn later: what has failed by then, as what this machine refuses, is no connect.
+  for (int turn = 0; turn < kTurnsToConnect; ++turn) co_await Sleep(context().loop, context().loop.now());
+  if (near->error()) co_return near->error();
+  co_return Opened{std::move(near), "", request.info.state};
 }
 
 }  // namespace tunnel::proxy

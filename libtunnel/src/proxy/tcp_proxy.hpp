@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tcp_proxy: picks the cluster's endpoint, connects to it, perhaps inside a CONNECT tunnel, and relays bytes. As an
 // internal listener it answers a connect with its own upstream stream and a record (no pair, no pump: a hop costs a
-// record), or, with force_pairs, with a user-space pair it relays; nothing observable differs.
+// record), or, with force_pairs, with a user-space pair it relays; nothing observable differs. With --envoy-compat it
+// answers at once, with a pair whose far side is served like a client that was accepted.
 #pragma once
 #include <optional>
 
@@ -28,6 +29,7 @@ class TcpProxy final : public Handler {
   std::string leads_to(const Cluster::Dialed& upstream, const AccessRecord& record) const;
   Task<Result<Opened>> open_record(ConnectRequest& request);
   Task<Result<Opened>> open_pair(ConnectRequest& request);
+  Task<Result<Opened>> open_at_once(ConnectRequest& request);
 
   const plan::TcpProxy& settings_;
   Cluster& cluster_;

@@ -23,6 +23,8 @@ struct Cause {
 };
 constexpr Cause kNoCause{"", ""};
 
+constexpr std::uint32_t kInternalError = 2;  // of HTTP/2, with which Envoy resets a tunnel that was refused
+
 // The ones we know are passed on to our own client.
 const Cause& cause_of(const http::Fields& fields) {
   static constexpr std::array<Cause, 17> kCauses{{
@@ -98,7 +100,9 @@ Error refusal(const http::ResponseHead& answer, const http::RequestHead& request
   const Cause& cause = cause_of(answer.fields);
   Error error(Error::Kind::refused, "the proxy " + peer + " answered " + std::to_string(answer.status) + " to " +
                                         request.method + " " + request.authority +
-                                        (answer.status < 300 ? ", but with a page instead of a tunnel" : "") +
+                                        (answer.status == 200  ? ", but with a page instead of a tunnel"
+                                         : answer.status < 300 ? ", which opens no tunnel"
+                                                               : "") +
                                         explanation(answer, request, cause));
   error.side = Error::Side::upstream;
   error.with(502, cause.token);
@@ -144,9 +148,10 @@ Error unreached(Error error, const plan::Cluster& cluster) {
 
 }  // namespace
 
-TunnelOpening::TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan)
+TunnelOpening::TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan, bool wants_200)
     : context_(context),
       cluster_(cluster),
+      wants_200_(wants_200 && cluster.plan().protocol == plan::Http::h2),
       keeps_headers_(plan.keeps_response_headers),
       keeps_trailers_(plan.keeps_response_trailers) {
   head_.method = plan.post ? "POST" : "CONNECT";
@@ -206,8 +211,10 @@ Task<Result<Cluster::Dialed>> TunnelOpening::try_open(const std::string& target,
     if (!answer.ok()) co_return unanswered(answer.error(), request.cancel, acquired->peer, protocol);
     if (answer->status < 200) continue;
     if (keeps_headers_) request.info.state = with_response(request.info.state, *answer);
-    if (exchange.response_body().kind != http::Body::Kind::tunnel) {
-      exchange.abort(Error(Error::Kind::cancelled, "refused tunnel"));
+    if (exchange.response_body().kind != http::Body::Kind::tunnel || (wants_200_ && answer->status != 200)) {
+      Error given_up(Error::Kind::cancelled, "refused tunnel");
+      if (wants_200_) given_up.reset_code = kInternalError;
+      exchange.abort(given_up);
       Error refused = refusal(*answer, head, acquired->peer);
       refused.far_state = std::move(acquired->far_state);
       co_return refused;

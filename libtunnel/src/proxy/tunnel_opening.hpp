@@ -12,7 +12,8 @@ namespace tunnel::proxy {
 
 class TunnelOpening {
  public:
-  TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan);
+  // `wants_200`: over HTTP/2 another 2xx is a refusal, see Behaviour.
+  TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan, bool wants_200);
 
   // A tunnel to `target`: the exchange, now a plain stream, or why the proxy refused. A request that is safe to repeat
   // is tried once more over a fresh connection.
@@ -31,6 +32,7 @@ class TunnelOpening {
 
   Context context_;
   Cluster& cluster_;
+  bool wants_200_;
   bool keeps_headers_;
   bool keeps_trailers_;
   http::RequestHead head_;  // all but the authority and what is formatted

@@ -6,8 +6,9 @@
 namespace tunnel {
 
 Error response_timeout() {
-  return Error(Error::Kind::timeout, "the response took longer than the timeout of its route")
-      .with(504, kResponseTimeout);
+  Error error(Error::Kind::timeout, "the response took longer than the timeout of its route");
+  error.reset_code = 2;  // INTERNAL_ERROR, as in Envoy: no connection was lost, nor has anybody given up
+  return error.with(504, kResponseTimeout);
 }
 
 Flow::Flow(const Context& context, const FlowTimeouts& timeouts, Expired expired, void* expired_context,

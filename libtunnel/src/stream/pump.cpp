@@ -30,7 +30,7 @@ Task<PumpEnd> pump(Stream& from, Stream& to, Flow& flow, Direction direction) {
   Turn turn;
   int bulk_reads = 0;
   PumpEnd end;
-  for (;;) {
+  while (!flow.has_ended(direction)) {  // by whoever looks after the flow
     Io in{Io::State::would_block, 0};
     const std::size_t most = bulk_reads >= kBulkReads && from.can_fill() ? std::min(pipe_bytes, to.drain_bytes()) : 0;
     if (most > 0 && pipe.open(pipe_bytes)) in = from.try_fill(pipe, most);
@@ -123,6 +123,7 @@ Task<void> Relay::run_direction(Direction direction) {
       if (!finished.ok() && other_done() && sink(direction).read_side() != ReadSide::ended) fail(finished.error());
       done_[index] = true;
       changed_.set();
+      if (direction == Direction::down && interrupt_ != nullptr) end_downstream();
       if (source(direction).write_side() == WriteSide::refused) source_gone_[index] = true;
       co_await outlive(direction);
       break;
@@ -180,6 +181,15 @@ Task<void> Relay::outlive(Direction direction) {
     parting_ = true;
   }
   to.abort(end_.error ? end_.error : Error(Error::Kind::cancelled, "the other side has closed").on(side));
+}
+
+// The other pump takes this for the end of its source. Where it waits for upstream to take bytes they are lost, too.
+void Relay::end_downstream() noexcept {
+  if (done_[static_cast<std::size_t>(Direction::up)]) return;
+  parting_ = true;
+  if (flow_.is_blocked(Direction::up)) upstream_.abort(Error(Error::Kind::cancelled, "it has ended"));
+  flow_.ended(Direction::up);
+  interrupt_(downstream_);
 }
 
 void Relay::source_is_gone(Direction direction) noexcept {

@@ -49,6 +49,10 @@ class Relay final : private ResetObserver {
   ~Relay();
   // The streams may be gone once run() has returned.
   Task<RelayEnd> run();
+  // Before run(): once upstream has ended, and that is passed on, downstream has ended, too; what it still sends is
+  // lost. `interrupt` makes whoever reads from downstream look again.
+  using Interrupt = void (*)(Stream& downstream) noexcept;
+  void ends_with_upstream(Interrupt interrupt) { interrupt_ = interrupt; }
   // Resets both streams: run() returns with this error.
   void abort(const Error& reason) noexcept;
   const Flow& flow() const { return flow_; }
@@ -62,6 +66,7 @@ class Relay final : private ResetObserver {
   Task<void> pass_reset(Direction direction, Error reason);
   Task<void> discard(Direction direction);
   Task<void> outlive(Direction direction);
+  void end_downstream() noexcept;
   void on_stream_reset(Stream& stream) noexcept override;
   void source_is_gone(Direction direction) noexcept;
   static void lingered(void* self) noexcept;
@@ -81,6 +86,7 @@ class Relay final : private ResetObserver {
   Notify changed_;                      // of either
   Timer linger_;
   bool linger_over_ = false;
+  Interrupt interrupt_ = nullptr;
   bool parting_ = false;  // both ends are told all there was: what fails now is nobody's loss
 };
 

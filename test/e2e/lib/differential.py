@@ -47,12 +47,14 @@ class Sample:
         self.listens = [port for number, port in self.ports_.items() if number != origin]
         self.file = t.write(f"{self.listens[0]}-{name}.yaml", text)
 
+    options = ()  # of ours
+
     def changed_(self, _, text):
         return text
 
     def start(self, t, side):
         if side == OURS:
-            t.tool("tun-run", "--workers", "1", "--envoy", self.file, listens=self.listens)
+            t.tool("tun-run", "--workers", "1", *self.options, "--envoy", self.file, listens=self.listens)
             return
         words = ["-c", self.file, "--disable-hot-restart", "--concurrency", "1", "-l", "error"]
         t.peer("envoy", [peers.find("envoy"), *words], self.listens)

@@ -5,6 +5,7 @@ A case is (where, Envoy, ours): `where` matches all of "SAMPLE SCRIPT LABEL", th
 must be a case of some row, and every row must have one.
 """
 import dataclasses
+import re
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,6 +13,10 @@ class Case:
     where: str
     envoy: str = ""
     ours: str = ""
+
+    def fits(self, difference):
+        return (re.fullmatch(self.where, difference.where) and re.search(self.envoy, difference.envoy)
+                and re.search(self.ours, difference.ours))
 
 
 UNREACHABLE = r".* (nobody_listens\w*|refused_\w+|the_proxy_closes|no_answer|an_answer_that_is_none|reset_by_the_next_proxy)"
@@ -61,7 +66,7 @@ ROWS = {
             Case(r"encapsulate_in_http1_connect the_origin_ends_first origin", "b'', end", "up")],
     "D23": [Case(r"(terminate_\w+|proxy_connect) the_origin_ends_first origin", "b'', end|RST_STREAM 2", "up"),
             Case(r"(terminate_\w+|proxy_connect) the_origin_(ends_first|closes) client", "END_STREAM, RST_STREAM 0", "END_STREAM$"),
-            Case(r"proxy_connect answered_202 answer: then", "RST_STREAM 0", "END_STREAM")],
+            Case(r"proxy_connect answered_202 answer: then", "RST_STREAM 0", "END_STREAM$")],
     "D24": [Case(r".* the_client_(resets|closes) origin", "b'', end", "b'', reset"),
             Case(r".* the_origin_(resets|closes) client", "b'', end", "b'', reset")],
     "D25": [Case(r".* (the_client_resets|the_client_closes) origin", "RST_STREAM 2", "RST_STREAM (8|10)"),

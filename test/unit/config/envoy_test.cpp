@@ -57,6 +57,28 @@ TEST(EnvoyFiles, StandBesideLinesAndEachOther) {
   EXPECT_EQ(plan.process.workers, 3U);
 }
 
+TEST(EnvoyFiles, CompatIsForThem) {
+  const TemporaryFile one("one.yaml", file(listener("in", at(1), "out"), cluster("out", kOut)));
+  const std::vector<std::string> both = {"--envoy-compat", "--envoy", one.path()};
+  EXPECT_TRUE(plan_of(Program::tun_run, both).process.envoy_compat);
+  EXPECT_FALSE(plan_of(Program::tun_run, {"--envoy", one.path()}).process.envoy_compat);
+  const Typed alone = type(Program::tun_run, {"--envoy-compat", "-e", "tcp-chain -l 1 -t a:1"});
+  EXPECT_EQ(alone.status, 64);
+  EXPECT_EQ(alone.err, "tun-run: --envoy-compat is for Envoy's files; give --envoy FILE, too (try tun-run --help)\n");
+  EXPECT_EQ(type(Program::tcp_chain, {"--envoy-compat", "-l", "1", "-t", "a:1"}).status, 64);
+}
+
+TEST(EnvoyFiles, CompatIsLostOnNoWay) {
+  const TemporaryFile one("one.yaml", file(listener("in", at(1), "out"), cluster("out", kOut)));
+  const auto shown = [&](const std::string& wish) {
+    return type(Program::tun_run, {"--envoy-compat", "--envoy", one.path(), wish});
+  };
+  EXPECT_EQ(shown("--check").status, 0);
+  EXPECT_NE(shown("--explain").out.find("--envoy-compat"), std::string::npos);
+  EXPECT_EQ(shown("--export=envoy").status, 0) << shown("--export=envoy").err;
+  EXPECT_EQ(shown("--as-shell").status, 78);
+}
+
 TEST(EnvoyFiles, WhatNobodyDefinesIsRefused) {
   EXPECT_EQ(said(file(listener("in", at(1), "mid"), cluster("mid", to("mod")) + cluster("spare", kOut))),
             "6:5: cluster mid: there is no internal listener called 'mod'\n");

@@ -63,6 +63,8 @@ inline Plan at_endpoint() {
 
 inline void add_listeners(std::vector<Case>& cases) {
   const Plan tunnel_of = tunnel_plan();
+  const Plan compat = with(tunnel_of, [](Plan& plan) { plan.process.envoy_compat = true; });
+  cases.push_back({"process.envoy_compat", "", compat, kListener + "name", "in"});
   cases.push_back({"listener.name", "", tunnel_of, kListener + "name", "in"});
   cases.push_back({"listener.stat_prefix", "", tunnel_of, kConfig + "stat_prefix", "in"});
   const Plan shared = with(tunnel_of, [](Plan& plan) { plan.listeners[0].stat_prefix = "ingress: tcp"; });

@@ -170,6 +170,22 @@ TEST(EnvoyLoad, Routes) {
   EXPECT_EQ(passed, (std::vector<plan::Route>{{{true, "/"}, plan::Forward{"up"}, {}}}));
 }
 
+// With --envoy-compat, but for what says that it has none.
+TEST(EnvoyLoad, AnAbsentTimeoutOfARouteIsEnvoysIfThatIsAskedFor) {
+  const auto timeout = [](const std::string& fields, const Defaults& defaults) {
+    const std::string text =
+        file(listener_of(http(host_with("{match: {prefix: /}, route: {cluster: up" + fields + "}}"))));
+    const Loaded loaded = load(text, "f", defaults);
+    EXPECT_EQ(plan::all(loaded.problems), "");
+    const auto& proxy = std::get<plan::HttpProxy>(loaded.listeners.at(0).handler);
+    return std::get<plan::Forward>(proxy.routes.at(0).action).timeout;
+  };
+  EXPECT_EQ(timeout("", {}), 0ms);
+  EXPECT_EQ(timeout("", kEnvoysDefaults), 15s);
+  EXPECT_EQ(timeout(", timeout: 0s", kEnvoysDefaults), 0ms);
+  EXPECT_EQ(timeout(", timeout: 7s", kEnvoysDefaults), 7s);
+}
+
 TEST(EnvoyLoad, TimesOfRoutesAndStreams) {
   const std::string times = ", timeout: 1.5s, idle_timeout: 0s";
   EXPECT_EQ(routes_of(host_with("{match: {prefix: /}, route: {cluster: up" + times + "}}")),
