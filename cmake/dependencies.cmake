@@ -16,5 +16,5 @@ add_library(tunnel_options INTERFACE)
 target_compile_definitions(tunnel_options INTERFACE BOOST_ASIO_NO_DEPRECATED TUNNEL_VERSION="${PROJECT_VERSION}")
 target_link_libraries(tunnel_options INTERFACE Boost::headers fmt::fmt Threads::Threads)
 # What whoever links libtunnel.a links with it; cmake/tunnel-config.cmake.in finds the same, and tunnel.pc.in names it.
-set(TUNNEL_LINKED spdlog::spdlog fmt::fmt Boost::program_options Boost::url Boost::json OpenSSL::Crypto PkgConfig::NGHTTP2
+set(TUNNEL_LINKED spdlog::spdlog fmt::fmt Boost::program_options Boost::url Boost::json OpenSSL::SSL OpenSSL::Crypto PkgConfig::NGHTTP2
   PkgConfig::YAMLCPP PkgConfig::RE2 Threads::Threads)

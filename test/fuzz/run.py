@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
 # The longest input, and the folders besides corpus/TARGET it starts from.
 TARGETS = {
+    "client_hello": (17000, ()),
     "config_lines": (4096, ()),
     "envoy_load": (16384, ("test/envoy-samples",)),
     "h1_request": (4096, ()),

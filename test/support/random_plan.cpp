@@ -114,6 +114,7 @@ class Maker {
 
   plan::TcpProxy relay(std::size_t number) {
     plan::TcpProxy made{cluster(number, false), {}, chance(20) ? static_cast<unsigned>(1 + below(5)) : 1U};
+    made.tls_inspector = chance(10);
     if (!chance(50)) return made;
     plan::Tunnel tunnel;
     tunnel.target = authority();

@@ -22,6 +22,7 @@ struct ConnectionInfo {
                             // inside, where metadata says it
   std::string downstream;   // how logs call whoever entered this process, also behind hops: "127.0.0.1:4711"
   std::string local_name;   // how logs call our side: "127.0.0.1:10000", "internal:encap"
+  std::string server_name;  // that its TLS ClientHello asks for, if whoever accepted it looked
   std::string endpoint_id;  // asked for with internal:NAME/ENDPOINT_ID
   std::shared_ptr<const DynamicMetadata> metadata;  // of the last internal connect alone; nullptr: none
   FilterStatePtr state;  // what it has gathered by now: from its listener, and from those before, as far as shared

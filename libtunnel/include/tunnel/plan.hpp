@@ -187,11 +187,14 @@ struct Tunnel {
 };
 
 // What fails to connect, or to open its tunnel, is tried up to `connect_attempts` times, each with the cluster's
-// connect timeout.
+// connect timeout. `tls_inspector`: %REQUESTED_SERVER_NAME% has a value here, the server the client's TLS ClientHello
+// names. Whoever accepts the connection waits for the hello before anything is connected, here or in front of internal
+// hops to here.
 struct TcpProxy {
   std::string cluster;
   std::optional<Tunnel> tunnel;
   unsigned connect_attempts = 1;
+  bool tls_inspector = false;
   bool operator==(const TcpProxy&) const = default;
 };
 

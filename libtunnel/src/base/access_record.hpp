@@ -40,6 +40,7 @@ struct AccessRecord {
   std::chrono::microseconds duration{};
   std::string downstream_remote;  // who entered this process, also behind hops: "127.0.0.1:4711"
   std::string downstream_local;   // "127.0.0.1:10000", "internal:encap" for a hop
+  std::string server_name;        // that its TLS ClientHello asks for, where somebody looks
   std::string upstream;           // address connected to; empty if none
   std::string method;             // of a request
   std::string authority;          // asked for

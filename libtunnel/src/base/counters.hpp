@@ -20,7 +20,7 @@ namespace tunnel {
   X(spliced_bytes, "tunnel_spliced_bytes_total", "Bytes relayed without leaving the kernel, see the limit pipe")       \
   X(connect_timeouts, "tunnel_connect_timeouts_total", "Connects given up after --connect-timeout")                    \
   X(connect_tries_cut, "tunnel_connect_tries_total", "Connects that had more addresses than the limit tries")          \
-  X(head_timeouts, "tunnel_head_timeouts_total", "Heads that took longer than the limit head-time")                    \
+  X(head_timeouts, "tunnel_head_timeouts_total", "Heads, and TLS hellos, that took longer than the limit head-time")   \
   X(h2_settings_timeouts, "tunnel_h2_settings_timeouts_total",                                                         \
     "HTTP/2 SETTINGS not acknowledged within the limit settings-time")                                                 \
   X(idle_timeouts, "tunnel_idle_timeouts_total", "Connections ended by --idle-timeout")                                \
@@ -52,6 +52,7 @@ namespace tunnel {
   X(h2_continuations, "tunnel_h2_continuations_total", "HTTP/2 heads over the limit h2-continuations")                 \
   X(h2_floods, "tunnel_h2_floods_total", "HTTP/2 peers over the limits h2-frames and h2-control, and other floods")    \
   X(heads_too_large, "tunnel_head_too_large_total", "Heads over the limits head and fields")                           \
+  X(hellos_too_large, "tunnel_hello_too_large_total", "TLS ClientHellos over the limit hello")                         \
   X(framing_floods, "tunnel_framing_floods_total", "Messages over the limit framing, and empty HTTP/2 frames")         \
   X(early_data_paused, "tunnel_early_data_paused_total",                                                               \
     "Clients that sent more than the limit early-data before their tunnel stood")                                      \

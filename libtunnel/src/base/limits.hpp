@@ -18,7 +18,7 @@ struct Limits {
   std::uint64_t internal_hops = 16;       // hops: internal connects one request may make
   std::uint64_t resolver_threads = 4;     // resolvers
   // Time
-  Milliseconds head_time{10000};        // head-time: a whole request head, from its first byte
+  Milliseconds head_time{10000};        // head-time: a whole request head, from its first byte; a ClientHello
   Milliseconds settings_time{10000};    // settings-time: until SETTINGS are acknowledged
   Milliseconds write_time{60000};       // write-time: without progress while bytes wait
   Milliseconds silence{5000};           // silence: of a tunnel whose proxy accepted it, before we say what may be wrong
@@ -26,6 +26,8 @@ struct Limits {
   // Bytes
   std::uint64_t pipe_bytes = 1048576;  // pipe: a kernel pipe between two sockets in bulk; 0: copy always
   std::uint64_t memory_bytes = 0;      // (--mem-limit) of all buffers; 0: none
+  // TLS. As Envoy's max_client_hello_size; what browsers send, key shares of ML-KEM too, is under 2 KiB.
+  std::uint64_t hello_bytes = 16384;  // hello: the beginning of a connection in which a ClientHello ends
   // HTTP messages
   std::uint64_t head_bytes = 16384;            // head: name + value + 32 a field, and the raw head over h1
   std::uint64_t head_fields = 100;             // fields

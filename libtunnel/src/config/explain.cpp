@@ -132,6 +132,7 @@ class Explainer {
     explain_handler(listener.handler);
     if (listener.read_ahead_bytes > 0)
       sheet_.row("--read-ahead", size_text(listener.read_ahead_bytes) + " in each direction", kGiven);
+    if (hello_listeners_.contains(listener.name)) explain_hello();
     explain_count(listener);
     time_row("--idle-timeout", listener.idle_timeout, initial.idle_timeout, before.idle);
     time_row("--half-close-timeout", listener.half_close_timeout, initial.half_close_timeout, before.half_close);
@@ -212,6 +213,12 @@ class Explainer {
     } else {
       sheet_.row("handler", "custom: of the program that runs this");
     }
+  }
+
+  void explain_hello() {
+    sheet_.row("reads first", "a TLS ClientHello, for the server it names");
+    limit_row("head-time", "for a whole hello", limits_.head_time);
+    sheet_.row("--limit hello", size_text(limits_.hello_bytes) + " a hello", limit_source("hello"));
   }
 
   void limit_row(std::string_view key, const std::string& meaning, Milliseconds time) {
@@ -339,7 +346,10 @@ class Explainer {
     const plan::Pool initial;
     const bool h2 = cluster.protocol == plan::Http::h2;
     sheet_.row("speaks", std::string(http_text(cluster.protocol)) + " in clear");
-    if (asked_of_clients_.contains(cluster.name)) sheet_.row("pools", "one a client: tunnels behind it name it");
+    if (const auto asked = asked_of_clients_.find(cluster.name); asked != asked_of_clients_.end())
+      sheet_.row("pools", asked->second.address != plan::ClientPart::Address::nothing
+                              ? "one a client: tunnels behind it name it"
+                              : "one a server's name: tunnels behind it take it from TLS");
     sheet_.row("conns=", pool.connections > 0 ? in_all(pool.connections) + " at most" : "as many as it takes",
                source_of(pool.connections, initial.connections));
     if (h2) explain_streams(pool);
@@ -393,6 +403,7 @@ class Explainer {
   Sheet sheet_;
   Ways ways_;
   std::map<std::string_view, plan::ClientPart> asked_of_clients_ = plan::asked_of_clients(plan_);
+  std::set<std::string> hello_listeners_ = plan::hello_listeners(plan_);
   std::map<const plan::Cluster*, std::size_t> told_;  // and in which step
 };
 

@@ -126,12 +126,13 @@ class Line {
       throw Refusal(open->place,
                     "--insecure-open is for --target @authority, where clients name targets; leave it out");
     const Given* http = arguments_.find(Opt::http);
+    const bool named = plan::has_operator(tunnel, plan::Operator::server_name);
     if (source == plan::Source::authority)
       parse_at_entry(std::move(tunnel), target.place);
     else if (http != nullptr)
       parse_at_entry(std::move(tunnel), http->place);
     else
-      listen(plan::TcpProxy{name_ + ".proxy", std::move(tunnel)});
+      listen(plan::TcpProxy{name_ + ".proxy", std::move(tunnel), 1, named});
     reach_proxies();
   }
 
@@ -154,11 +155,10 @@ class Line {
   static void refuse_lost_values(const plan::Tunnel& tunnel, const plan::Place& place) {
     if (plan::target_source_of(tunnel.target) == plan::Source::format)
       throw Refusal(place, "--http: a target with operators is for connections that are not parsed; use @endpoint");
-    for (const plan::Header& header : tunnel.headers) {
-      if (!header.format) continue;
-      if (plan::has_operator(plan::parse_connection_format(header.value), plan::Operator::metadata))
-        throw Refusal(place, "--header: metadata comes with connections, and here requests are parsed; leave it out");
-    }
+    if (plan::has_operator(tunnel, plan::Operator::metadata))
+      throw Refusal(place, "--header: metadata comes with connections, and here requests are parsed; leave it out");
+    if (plan::has_operator(tunnel, plan::Operator::server_name))
+      throw Refusal(place, "--header: a server's name comes with TLS, and here requests are parsed; leave it out");
   }
 
   void add_tun_decap() {

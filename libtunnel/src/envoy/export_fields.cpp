@@ -62,8 +62,8 @@ consteval std::size_t members_of(std::string_view name) {
   static_assert(members_of("unix") == 2);
 }
 [[maybe_unused]] void take_apart(const plan::TcpProxy& relay) {
-  [[maybe_unused]] const auto& [cluster, tunnel, connect_attempts] = relay;
-  static_assert(members_of("tcp_proxy") == 3);
+  [[maybe_unused]] const auto& [cluster, tunnel, connect_attempts, tls_inspector] = relay;
+  static_assert(members_of("tcp_proxy") == 4);
 }
 [[maybe_unused]] void take_apart(const plan::Tunnel& tunnel) {
   [[maybe_unused]] const auto& [target, post, post_path, headers, keeps_response_headers, keeps_response_trailers] =

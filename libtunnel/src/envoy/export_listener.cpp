@@ -88,16 +88,22 @@ class ListenerWriter {
     });
   }
 
-  // Where a connection was going before a redirect is its local address behind this filter.
+  // Where a connection was going before a redirect is its local address behind the first of them.
   void write_listener_filters() {
     const auto* relay = std::get_if<plan::TcpProxy>(&listener_.handler);
-    if (relay == nullptr || !relay->tunnel || plan::source_of(relay->tunnel->target) != plan::Source::original) return;
+    if (relay == nullptr) return;
+    const bool redirected = relay->tunnel && plan::source_of(relay->tunnel->target) == plan::Source::original;
+    if (!redirected && !relay->tls_inspector) return;
     yaml_.list("listener_filters", [&] {
-      yaml_.item([&] {
-        yaml_.typed("envoy.filters.listener.original_dst",
-                    "envoy.extensions.filters.listener.original_dst.v3.OriginalDst");
-      });
+      if (redirected)
+        write_listener_filter("original_dst", "envoy.extensions.filters.listener.original_dst.v3.OriginalDst");
+      if (relay->tls_inspector)
+        write_listener_filter("tls_inspector", "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector");
     });
+  }
+
+  void write_listener_filter(const std::string& name, std::string_view type) {
+    yaml_.item([&] { yaml_.typed("envoy.filters.listener." + name, type); });
   }
 
   void write_connection_limit(unsigned most) {

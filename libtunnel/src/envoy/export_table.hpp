@@ -81,6 +81,7 @@ inline constexpr auto kExportTable = std::to_array<ExportRow>({
     {"tcp_proxy.cluster", "", Fate::exports, "cluster"},
     {"tcp_proxy.tunnel", "", Fate::exports, "tunneling_config"},
     {"tcp_proxy.connect_attempts", "", Fate::exports, "max_connect_attempts"},
+    {"tcp_proxy.tls_inspector", "", Fate::exports, "listener_filters: tls_inspector"},
     {"tunnel.target", "", Fate::exports, "hostname; @endpoint is %DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%"},
     {"tunnel.target", "with operators", Fate::exports,
      "hostname as it stands; for a missing value Envoy asks for the host -, where the tunnel is refused here"},

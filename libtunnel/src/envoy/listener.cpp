@@ -114,11 +114,17 @@ class ListenerReader {
     }
   }
 
-  // What a connection's address was before a redirect; only a tunnel to it looks there.
+  // What a connection's address was before a redirect, where only a tunnel to it looks; what its ClientHello names.
   void read_listener_filters(const Value& value) {
     for (const Value& filter : value.items()) {
-      read_extension(filter, {{"envoy.extensions.filters.listener.original_dst.v3.OriginalDst",
-                               [&](Fields&) { redirected_ = filter; }}});
+      read_extension(
+          filter,
+          {{"envoy.extensions.filters.listener.original_dst.v3.OriginalDst", [&](Fields&) { redirected_ = filter; }},
+           {"envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", [&](Fields& fields) {
+              fields.refuse({"enable_ja3_fingerprinting", "enable_ja4_fingerprinting", "initial_read_buffer_size",
+                             "max_client_hello_size", "close_connection_on_client_hello_parsing_errors"});
+              inspected_ = filter;
+            }}});
     }
   }
 
@@ -129,9 +135,12 @@ class ListenerReader {
       const bool last = &filter == &all.back();
       read_extension(filter, last ? handlers() : std::vector<Kind>{connection_limit(), set_filter_state()});
     }
-    const auto* relay = std::get_if<plan::TcpProxy>(&listener_.handler);
+    auto* relay = std::get_if<plan::TcpProxy>(&listener_.handler);
     const bool looks = relay != nullptr && relay->tunnel && relay->tunnel->target == "@orig-dst";
     if (redirected_ && !looks) redirected_->refuse("nothing here looks at what original_dst finds; leave it out");
+    if (inspected_ && relay == nullptr)
+      inspected_->refuse("only a tcp_proxy has use for what tls_inspector finds; leave it out");
+    if (relay != nullptr) relay->tls_inspector = inspected_.has_value();
   }
 
   std::vector<Kind> handlers() {
@@ -163,6 +172,7 @@ class ListenerReader {
   Fields& fields_;
   plan::Listener& listener_;
   std::optional<Value> redirected_;  // by original_dst
+  std::optional<Value> inspected_;   // by tls_inspector
 };
 
 }  // namespace

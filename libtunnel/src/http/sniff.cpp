@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/sniff.hpp"
 
-#include <algorithm>
-#include <string_view>
-#include <utility>
-
+#include "base/cancel.hpp"
+#include "http/peek.hpp"
 #include "http/read_wait.hpp"
 
 namespace tunnel::http {
@@ -12,34 +10,33 @@ namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+class Preface final : public Beginning {
+ public:
+  bool seen(std::string_view bytes) override {
+    const bool possible = bytes == kPreface.substr(0, bytes.size());
+    const bool whole = bytes.size() == kPreface.size();
+    version = possible && whole ? Version::http2 : Version::http1;
+    return whole || !possible;
+  }
+  Version version = Version::none;
+};
+
 }  // namespace
 
 Task<Result<Version>> sniff_version(const Context& context, Stream& stream) {
-  const TimePoint deadline = context.loop.now() + context.limits.head_time;
+  Cancel never(context.loop);
+  Cancel cancel(never, context.limits.head_time,
+                Error(Error::Kind::timeout, "nothing was sent in time").on(Error::Side::downstream));
   ReadWait wait(stream);
-  Buffer seen;
-  for (;;) {
-    const Io io = stream.try_read(seen, kPreface.size() - seen.size());
-    if (io.state == Io::State::failed) co_return stream.error();
-    const std::string_view bytes = seen.linearise(seen.size());
-    const bool possible = bytes == kPreface.substr(0, bytes.size());
-    if (possible && bytes.size() == kPreface.size()) {
-      stream.unread(std::move(seen));
-      co_return Version::http2;
-    }
-    if (!possible || io.state == Io::State::ended) {
-      const Version version = bytes.empty() ? Version::none : Version::http1;
-      stream.unread(std::move(seen));
-      co_return version;
-    }
-    if (io.state == Io::State::done) continue;
-    if (context.loop.now() >= deadline) break;
-    co_await wait.wait(deadline);
-  }
+  Preface preface;
+  Task<Result<Peeked>> peeking = peek(stream, wait, preface, kPreface.size(), cancel);
+  Result<Peeked> peeked = co_await peeking;
+  if (peeked.ok()) co_return preface.version;
+  if (!cancel.cancelled()) co_return peeked.error();
   context.counters.add(Counter::head_timeouts);
   Task<void> closing = close_in_order(context, stream, wait);
   co_await closing;
-  co_return Error(Error::Kind::timeout, "nothing was sent in time").on(Error::Side::downstream);
+  co_return peeked.error();
 }
 
 }  // namespace tunnel::http

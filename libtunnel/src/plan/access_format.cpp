@@ -28,7 +28,7 @@ struct Row {
 
 using Op = AccessOperator;
 
-constexpr std::array<Row, 31> kRows{{
+constexpr std::array<Row, 32> kRows{{
     {"START_TIME", Op::start_time, Takes::time},
     {"REQ", Op::request, Takes::fields},
     {"RESP", Op::response, Takes::fields},
@@ -58,6 +58,7 @@ constexpr std::array<Row, 31> kRows{{
     {"DOWNSTREAM_LOCAL_PORT", Op::local_port, Takes::nothing, true},
     {"FILTER_STATE", Op::state, Takes::object},
     {"UPSTREAM_FILTER_STATE", Op::far_state, Takes::object},
+    {"REQUESTED_SERVER_NAME", Op::server_name},
     {"ACCESS_LOG_TYPE", Op::log_type},
     {"HOSTNAME", Op::host_name},
 }};

@@ -61,10 +61,12 @@ class TunnelChecker {
     if (source != Source::written && cluster.pool.prewarm > 0)
       say(cluster.place,
           "cluster " + cluster.name + ": nobody knows beforehand which ids will come; leave out prewarm");
-    if (asked_of_clients_.contains(cluster.name) && cluster.pool.prewarm > 0)
-      say(cluster.place, "cluster " + cluster.name +
-                             ": a tunnel behind it names its client, and nobody knows beforehand who will come; leave "
-                             "out prewarm");
+    const auto asked = asked_of_clients_.find(cluster.name);
+    if (asked == asked_of_clients_.end() || cluster.pool.prewarm == 0) return;
+    const bool client = asked->second.address != ClientPart::Address::nothing;
+    say(cluster.place, "cluster " + cluster.name + ": a tunnel behind it names its client" +
+                           (client ? "" : "'s server") +
+                           ", and nobody knows beforehand who will come; leave out prewarm");
   }
 
   void check_metadata(const Cluster& cluster) {

@@ -28,6 +28,7 @@ constexpr std::array<std::pair<std::string_view, Operator>, 16> kOperators{{
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS", Operator::remote_address},
     {"DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", Operator::remote_host},
     {"DOWNSTREAM_DIRECT_REMOTE_PORT", Operator::remote_port},
+    {"REQUESTED_SERVER_NAME", Operator::server_name},
     {"DYNAMIC_METADATA", Operator::metadata},
     {"FILTER_STATE", Operator::state},
 }};
@@ -102,6 +103,15 @@ bool holds_operators(std::string_view text) {
 
 bool has_operator(const ConnectionFormat& format, Operator op) {
   return std::any_of(format.begin(), format.end(), [&](const ConnectionPart& part) { return part.op == op; });
+}
+
+bool has_operator(const Tunnel& tunnel, Operator op) {
+  const auto in = [op](const std::string& text) {
+    return connection_format_fault(text).empty() && has_operator(parse_connection_format(text), op);
+  };
+  return (holds_operators(tunnel.target) && in(tunnel.target)) ||
+         std::any_of(tunnel.headers.begin(), tunnel.headers.end(),
+                     [&](const Header& header) { return header.format && in(header.value); });
 }
 
 ConnectionFormat parse_connection_format(std::string_view text) {

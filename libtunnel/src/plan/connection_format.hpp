@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tunnel/plan.hpp"
+
 namespace tunnel::plan {
 
 enum class Operator : std::uint8_t {
@@ -26,6 +28,7 @@ enum class Operator : std::uint8_t {
   remote_host,     // DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT
   remote_port,     // DOWNSTREAM_REMOTE_PORT
   state,           // FILTER_STATE(KEY:PLAIN) or (KEY:TYPED): an object, see plan/state.hpp
+  server_name,     // REQUESTED_SERVER_NAME: that the client's TLS asks for, where TcpProxy::tls_inspector is
   metadata,        // DYNAMIC_METADATA(SPACE:KEY): what the connection to an internal listener brought along
 };
 
@@ -52,5 +55,8 @@ bool holds_operators(std::string_view text);
 
 // Whether an operator of `format`, which has no fault, is `op`.
 bool has_operator(const ConnectionFormat& format, Operator op);
+
+// Whether an operator in the target or in a header of `tunnel` is `op`. What has a fault has none.
+bool has_operator(const Tunnel& tunnel, Operator op);
 
 }  // namespace tunnel::plan

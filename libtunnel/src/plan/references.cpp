@@ -46,23 +46,30 @@ bool lets_clients_name_targets(const Plan& plan, const Listener& listener) {
 
 namespace {
 
-ClientPart asked_in(const std::string& text) {
-  if (!connection_format_fault(text).empty()) return ClientPart::nothing;
-  const ConnectionFormat format = parse_connection_format(text);
-  if (has_operator(format, Operator::remote_address) || has_operator(format, Operator::remote_port))
-    return ClientPart::address;
-  return has_operator(format, Operator::remote_host) ? ClientPart::host : ClientPart::nothing;
+bool looks_for_name(const Listener& listener) {
+  const auto* relay = std::get_if<TcpProxy>(&listener.handler);
+  return relay != nullptr && relay->tls_inspector;
+}
+
+bool sets_with(const Listener& listener, Operator op) {
+  return std::any_of(listener.state.begin(), listener.state.end(), [op](const State& state) {
+    return connection_format_fault(state.value).empty() && has_operator(parse_connection_format(state.value), op);
+  });
 }
 
 ClientPart asked_by(const Listener& listener) {
-  ClientPart most = ClientPart::nothing;
-  for (const State& state : listener.state) most = std::max(most, asked_in(state.value));
   const auto* relay = std::get_if<TcpProxy>(&listener.handler);
-  if (relay == nullptr || !relay->tunnel) return most;
-  if (target_source_of(relay->tunnel->target) == Source::format) most = asked_in(relay->tunnel->target);
-  for (const Header& header : relay->tunnel->headers)
-    if (header.format) most = std::max(most, asked_in(header.value));
-  return most;
+  const bool tunnels = relay != nullptr && relay->tunnel;
+  const auto has = [&](Operator op) {
+    return sets_with(listener, op) || (tunnels && has_operator(*relay->tunnel, op));
+  };
+  ClientPart part;
+  if (has(Operator::remote_address) || has(Operator::remote_port))
+    part.address = ClientPart::Address::whole;
+  else if (has(Operator::remote_host))
+    part.address = ClientPart::Address::host;
+  part.server_name = tunnels && relay->tls_inspector && has(Operator::server_name);
+  return part;
 }
 
 // The internal listeners a connection to `cluster` may come through, over any number of hops.
@@ -92,16 +99,37 @@ std::vector<const Listener*> behind(const Plan& plan, const Cluster& cluster) {
 
 std::map<std::string_view, ClientPart> asked_of_clients(const Plan& plan) {
   std::map<std::string_view, ClientPart> parts;
-  const auto asks = [](const Listener& listener) { return asked_by(listener) != ClientPart::nothing; };
+  const auto asks = [](const Listener& listener) { return asked_by(listener) != ClientPart{}; };
   if (std::none_of(plan.listeners.begin(), plan.listeners.end(), asks)) return parts;
   const std::set<std::string_view> pooled = pooled_clusters(plan);
   for (const Cluster& cluster : plan.clusters) {
     if (!pooled.contains(cluster.name)) continue;
-    ClientPart most = ClientPart::nothing;
-    for (const Listener* listener : behind(plan, cluster)) most = std::max(most, asked_by(*listener));
-    if (most != ClientPart::nothing) parts[cluster.name] = most;
+    ClientPart all;
+    for (const Listener* listener : behind(plan, cluster)) {
+      const ClientPart part = asked_by(*listener);
+      all.address = std::max(all.address, part.address);
+      all.server_name = all.server_name || part.server_name;
+    }
+    if (all != ClientPart{}) parts[cluster.name] = all;
   }
   return parts;
+}
+
+std::set<std::string> hello_listeners(const Plan& plan) {
+  std::set<std::string> names;
+  if (std::none_of(plan.listeners.begin(), plan.listeners.end(), looks_for_name)) return names;
+  for (const Listener& listener : plan.listeners) {
+    const auto* relay = std::get_if<TcpProxy>(&listener.handler);
+    if (relay == nullptr || std::holds_alternative<Internal>(listener.addresses.front())) continue;
+    bool looks = relay->tls_inspector;
+    for (const Cluster& cluster : plan.clusters) {
+      if (looks || cluster.name != relay->cluster) continue;
+      const std::vector<const Listener*> inside = behind(plan, cluster);
+      looks = std::any_of(inside.begin(), inside.end(), [](const Listener* next) { return looks_for_name(*next); });
+    }
+    if (looks) names.insert(listener.name);
+  }
+  return names;
 }
 
 std::set<std::string_view> pooled_clusters(const Plan& plan) {

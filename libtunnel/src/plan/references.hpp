@@ -22,8 +22,17 @@ std::set<std::string_view> pooled_clusters(const Plan& plan);
 
 // What of a client is asked for, by the %OPERATOR%s of tunnels, behind internal connections that are pooled: what one
 // of them was made for may not be lent to another.
-enum class ClientPart : std::uint8_t { nothing, host, address };
+struct ClientPart {
+  enum class Address : std::uint8_t { nothing, host, whole };
+  Address address = Address::nothing;
+  bool server_name = false;
+  bool operator==(const ClientPart&) const = default;
+};
 // Of the pooled clusters that lead to internal listeners those behind which something is. Refers to `plan`.
 std::map<std::string_view, ClientPart> asked_of_clients(const Plan& plan);
+
+// The listeners that look for the ClientHello of whom they accept: those of a tcp_proxy that asks for the server's
+// name, here or behind internal hops.
+std::set<std::string> hello_listeners(const Plan& plan);
 
 }  // namespace tunnel::plan

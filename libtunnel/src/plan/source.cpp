@@ -26,7 +26,7 @@ Source source_of(std::string_view text) {
 
 std::string source_fault(std::string_view text) {
   if (!text.starts_with('@') || source_of(text) != Source::written) return "";
-  if (text == "@sni") return "a target taken from TLS is not supported by this version; write HOST:PORT";
+  if (text == "@sni") return "the host a TLS client asks for is %REQUESTED_SERVER_NAME%; write it with a port";
   std::vector<std::string> known;
   known.reserve(std::size(kWords));
   for (const auto& [word, source] : kWords) known.emplace_back(word);

@@ -40,6 +40,8 @@ std::string state_fault(const State& state) {
   if (fault.empty() && state.value.size() > kMostValueBytes)
     fault = "a value of filter state has at most " + std::to_string(kMostValueBytes) + " bytes";
   if (fault.empty()) fault = connection_format_fault(state.value);
+  if (fault.empty() && has_operator(parse_connection_format(state.value), Operator::server_name))
+    fault = "%REQUESTED_SERVER_NAME% is known once the client has spoken, and this is set before";
   if (fault.empty() && state.value.empty()) fault = "an object without a value would never be there; give it one";
   return fault;
 }

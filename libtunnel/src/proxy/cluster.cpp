@@ -90,16 +90,18 @@ Result<std::shared_ptr<http::Pool>> Cluster::pool_for(const ConnectRequest& requ
 }
 
 std::string Cluster::own_part(const ConnectionInfo& info) const {
+  using Address = plan::ClientPart::Address;
   std::string own;
-  if (apart_by_ != plan::ClientPart::nothing)
-    own = apart_by_ == plan::ClientPart::host ? info.remote.ip() : info.remote.to_string();
+  if (apart_by_.address != Address::nothing)
+    own = apart_by_.address == Address::host ? info.remote.ip() : info.remote.to_string();
+  if (apart_by_.server_name) own += " " + info.server_name;
   if (!plan_.passes_state) return own;
   const std::string state = shared_key(info.state);
   return state.empty() ? own : own.append(" ").append(state);
 }
 
 void Cluster::start() {
-  const bool one_pool = id_source_ == plan::Source::written && apart_by_ == plan::ClientPart::nothing;
+  const bool one_pool = id_source_ == plan::Source::written && apart_by_ == plan::ClientPart{};
   if (one_pool && plan_.pool.prewarm > 0) pools_.at("")->start();
 }
 

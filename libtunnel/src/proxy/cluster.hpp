@@ -23,7 +23,7 @@ class Cluster final : private http::Dialer, private EndpointDialer {
   Cluster(Environment& environment, const plan::Cluster& plan);
 
   const plan::Cluster& plan() const { return plan_; }
-  // Its pooled connections serve no other client than the one they were made for, by that part of its address. Before
+  // Its pooled connections serve no other client than the one they were made for, by that part of it. Before
   // anything is asked of it.
   void keep_clients_apart(plan::ClientPart by) { apart_by_ = by; }
   // Makes the connections its pool keeps ready, if it does. Once, when whatever they lead to is in place.
@@ -77,7 +77,7 @@ class Cluster final : private http::Dialer, private EndpointDialer {
   net::Rules rules_;
   EndpointSet endpoints_;
   PoolSet pools_;
-  plan::ClientPart apart_by_ = plan::ClientPart::nothing;
+  plan::ClientPart apart_by_;
   std::vector<Passed> passed_;                         // for each endpoint
   std::atomic<std::uint64_t>* connections_ = nullptr;  // of all workers, where there is a limit
 };

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,7 @@ struct Environment {
   Behaviour behaviour{};
   bool draining = false;
   std::map<std::string, std::unique_ptr<Cluster>> clusters;
+  std::set<std::string> hello_listeners;  // plan::hello_listeners()
 };
 
 }  // namespace tunnel::proxy

@@ -62,6 +62,8 @@ std::string value_of(const plan::ConnectionPart& part, const ConnectionInfo& inf
     case plan::Operator::remote_host:
     case plan::Operator::remote_port:
       return remote_value(part.op, info);
+    case plan::Operator::server_name:
+      return info.server_name;
     case plan::Operator::metadata:
       return metadata_of(part, info);
     case plan::Operator::state:
@@ -79,6 +81,13 @@ const std::string* metadata_value(const ConnectionInfo& info, std::string_view s
   if (keys == info.metadata->end()) return nullptr;
   const auto value = keys->second.find(key);
   return value == keys->second.end() ? nullptr : &value->second;
+}
+
+plan::ConnectionFormat format_of(const std::string& text, bool inspector) {
+  plan::ConnectionFormat format = plan::parse_connection_format(text);
+  if (!inspector)
+    std::erase_if(format, [](const plan::ConnectionPart& part) { return part.op == plan::Operator::server_name; });
+  return format;
 }
 
 std::string formatted_value(const plan::ConnectionFormat& format, const ConnectionInfo& info) {

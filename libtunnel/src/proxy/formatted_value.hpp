@@ -9,6 +9,10 @@
 
 namespace tunnel::proxy {
 
+// `text` as a format. Without `inspector` nobody has looked for the server's name as far as it is concerned: that
+// operator is left out.
+plan::ConnectionFormat format_of(const std::string& text, bool inspector);
+
 // The text `format` stands for on behalf of a connection; an operator that has no value there is empty.
 std::string formatted_value(const plan::ConnectionFormat& format, const ConnectionInfo& info);
 

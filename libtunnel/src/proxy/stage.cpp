@@ -26,7 +26,8 @@ Stage::Stage(const Context& context, const plan::Plan& plan, net::Network& netwo
                    plan.process.force_pairs,
                    behaviour_of(plan.process),
                    false,
-                   {}},
+                   {},
+                   plan::hello_listeners(plan)},
       embedded_(environment_),
       pools_empty_(context.loop),
       deadline_(context.loop, [](void* self) noexcept { static_cast<Stage*>(self)->cut(); }, this) {

@@ -69,7 +69,9 @@ Result<std::string> formatted_target(const std::string& text, const plan::Connec
                                      const ConnectionInfo& info) {
   std::string target = formatted_value(format, info);
   if (parse_authority(target)) return target;
-  const std::string what = target.empty() ? "is empty" : "is " + plan::in_quotes(target) + ", which is no host:port";
+  std::string what = target.empty() ? "is empty" : "is " + plan::in_quotes(target) + ", which is no host:port";
+  if (info.server_name.empty() && plan::has_operator(format, plan::Operator::server_name))
+    what = "lacks its host: no TLS ClientHello came that names a server (SNI)";
   return Error(Error::Kind::unknown_destination,
                "of a connection to " + info.local_name + " the target " + text + " " + what)
       .with(502, "proxy_configuration_error");

@@ -5,7 +5,9 @@
 
 #include "base/log.hpp"
 #include "plan/wording.hpp"
+#include "proxy/formatted_value.hpp"
 #include "proxy/hop_stream.hpp"
+#include "proxy/server_name.hpp"
 #include "proxy/taken_value.hpp"
 #include "stream/filter_state.hpp"
 
@@ -41,14 +43,17 @@ bool is_of_the_way(const Error& error) {
 TcpProxy::TcpProxy(Environment& environment, const plan::Listener& plan)
     : Handler(environment, plan),
       settings_(std::get<plan::TcpProxy>(Handler::plan().handler)),
-      cluster_(*environment.clusters.at(settings_.cluster)) {
+      cluster_(*environment.clusters.at(settings_.cluster)),
+      reads_hello_(environment.hello_listeners.contains(plan.name)) {
   if (!settings_.tunnel) return;
-  tunnel_.emplace(context(), cluster_, *settings_.tunnel, environment.behaviour.wants_200);
+  tunnel_.emplace(context(), cluster_, *settings_.tunnel, settings_.tls_inspector, environment.behaviour.wants_200);
   target_source_ = plan::target_source_of(settings_.tunnel->target);
-  if (target_source_ == plan::Source::format) target_format_ = plan::parse_connection_format(settings_.tunnel->target);
+  if (target_source_ == plan::Source::format)
+    target_format_ = format_of(settings_.tunnel->target, settings_.tls_inspector);
 }
 
-void TcpProxy::note_target(AccessRecord& record) const {
+void TcpProxy::note_known(AccessRecord& record, const ConnectionInfo& info) const {
+  if (settings_.tls_inspector) record.server_name = info.server_name;
   if (tunnel_ && target_source_ == plan::Source::written) record.authority = settings_.tunnel->target;
 }
 
@@ -90,13 +95,23 @@ Task<Result<Cluster::Dialed>> TcpProxy::connect_upstream(ConnectRequest& request
   }
 }
 
+Task<Result<Cluster::Dialed>> TcpProxy::connect_named(Session& session, ConnectRequest& request) {
+  Task<Result<std::string>> looking = requested_server_name(context(), *session.downstream, request.cancel);
+  Result<std::string> name = co_await looking;
+  if (!name.ok()) co_return name.error();
+  request.info.server_name = std::move(*name);
+  note_known(session.record, request.info);
+  Task<Result<Cluster::Dialed>> connecting = connect_upstream(request, session.record);
+  co_return co_await connecting;
+}
+
 std::string TcpProxy::leads_to(const Cluster::Dialed& upstream, const AccessRecord& record) const {
   return tunnel_ ? record.authority : upstream.peer;
 }
 
 std::unique_ptr<Session> TcpProxy::start_session(const ConnectionInfo& info) {
   auto session = std::make_unique<Session>(*this, info, settings_.cluster);
-  note_target(session->record);
+  note_known(session->record, info);
   return session;
 }
 
@@ -108,7 +123,8 @@ Task<void> TcpProxy::serve(StreamPtr downstream, ConnectionInfo info) {
   ClientWatch watch(*session->downstream, cancel);
   session->connecting = &cancel;
   ConnectRequest request{std::move(info), cancel};
-  Task<Result<Cluster::Dialed>> connecting = connect_upstream(request, session->record);
+  Task<Result<Cluster::Dialed>> connecting =
+      reads_hello_ ? connect_named(*session, request) : connect_upstream(request, session->record);
   Result<Cluster::Dialed> upstream = co_await connecting;
   session->connecting = nullptr;
   watch.stop();
@@ -137,7 +153,7 @@ Task<Result<TcpProxy::Opened>> TcpProxy::open(ConnectRequest& request) {
 
 Task<Result<TcpProxy::Opened>> TcpProxy::open_record(ConnectRequest& request) {
   auto hop = std::make_unique<HopStream>(*this, request.info, settings_.cluster);
-  note_target(hop->record());
+  note_known(hop->record(), request.info);
   if (hop->refusal()) {
     hop->fail(hop->refusal());
     co_return hop->refusal();

@@ -21,8 +21,10 @@ class TcpProxy final : public Handler {
  private:
   std::unique_ptr<Session> start_session(const ConnectionInfo& info);
   Task<void> serve(StreamPtr downstream, ConnectionInfo info);
-  // If it is known before anything is asked for.
-  void note_target(AccessRecord& record) const;
+  // What is known of the client before anything is asked for.
+  void note_known(AccessRecord& record, const ConnectionInfo& info) const;
+  // connect_upstream(), once the client has said which server it asks for.
+  Task<Result<Cluster::Dialed>> connect_named(Session& session, ConnectRequest& request);
   // The target goes into `record`.
   Task<Result<Cluster::Dialed>> connect_upstream(ConnectRequest& request, AccessRecord& record);
   // Who is at the far end of what was connected to.
@@ -34,6 +36,7 @@ class TcpProxy final : public Handler {
   const plan::TcpProxy& settings_;
   Cluster& cluster_;
   std::optional<TunnelOpening> tunnel_;
+  bool reads_hello_;  // of whom it accepts
   plan::Source target_source_ = plan::Source::written;
   plan::ConnectionFormat target_format_;  // if that is what it is
 };

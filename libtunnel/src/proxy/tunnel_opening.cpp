@@ -148,7 +148,8 @@ Error unreached(Error error, const plan::Cluster& cluster) {
 
 }  // namespace
 
-TunnelOpening::TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan, bool wants_200)
+TunnelOpening::TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan, bool inspector,
+                             bool wants_200)
     : context_(context),
       cluster_(cluster),
       wants_200_(wants_200 && cluster.plan().protocol == plan::Http::h2),
@@ -161,7 +162,7 @@ TunnelOpening::TunnelOpening(const Context& context, Cluster& cluster, const pla
   }
   for (const plan::Header& header : plan.headers) {
     if (header.format)
-      formatted_.push_back({header.name, plan::parse_connection_format(header.value)});
+      formatted_.push_back({header.name, format_of(header.value, inspector)});
     else
       head_.fields.add(header.name, header.value);
   }

@@ -12,8 +12,8 @@ namespace tunnel::proxy {
 
 class TunnelOpening {
  public:
-  // `wants_200`: over HTTP/2 another 2xx is a refusal, see Behaviour.
-  TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan, bool wants_200);
+  // `inspector`: see format_of(); `wants_200`: over HTTP/2 another 2xx is a refusal, see Behaviour.
+  TunnelOpening(const Context& context, Cluster& cluster, const plan::Tunnel& plan, bool inspector, bool wants_200);
 
   // A tunnel to `target`: the exchange, now a plain stream, or why the proxy refused. A request that is safe to repeat
   // is tried once more over a fresh connection.

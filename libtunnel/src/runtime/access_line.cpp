@@ -179,6 +179,8 @@ std::string value_of(const plan::AccessPart& part, const AccessRecord& record) {
     case Op::state:
     case Op::far_state:
       return object_value(part, record);
+    case Op::server_name:
+      return record.server_name;
     case Op::log_type:
       return record.kind == AccessRecord::Kind::connection ? "TcpConnectionEnd" : "DownstreamEnd";
     case Op::host_name:

@@ -164,6 +164,17 @@ TEST(Explain, MetadataAndPoolsOfClients) {
   EXPECT_EQ(text.find("pools one", text.find("pools one") + 1), std::string::npos) << text;
 }
 
+TEST(Explain, WhoLooksForTheServersName) {
+  const plan::Plan plan =
+      plan_of(Program::tun_run, {"-e", "tcp-chain -l 1 -t internal:out --name in", "-e",
+                                 "tun-encap -l internal:out -x h1:a:2 --target %REQUESTED_SERVER_NAME%:443"});
+  const std::string text = squeezed(explain(plan, nullptr, {false, true, 2}));
+  EXPECT_NE(text.find("reads first a TLS ClientHello, for the server it names"), std::string::npos) << text;
+  EXPECT_NE(text.find("--limit hello 16 KiB a hello"), std::string::npos) << text;
+  EXPECT_EQ(text.find("reads first"), text.rfind("reads first")) << text;
+  EXPECT_LT(text.find("reads first"), text.find("tun-encap")) << text;
+}
+
 TEST(Explain, StreamsOfAListener) {
   const auto said = [](const std::string& listen, const std::string& expected) {
     const std::string text = explain(plan_of(Program::tun_decap, {"-l", listen, "--to", "a:1"}), nullptr, {});

@@ -381,7 +381,7 @@ TEST(Address, Target) {
       refusal(parse, "%DYNAMIC_METADATA(a)%"),
       "--target '%DYNAMIC_METADATA(a)%': '%DYNAMIC_METADATA(a)%' names no value; write %DYNAMIC_METADATA(SPACE:KEY)%");
   EXPECT_EQ(refusal(parse, "@sni"),
-            "--target '@sni': a target taken from TLS is not supported by this version; write HOST:PORT");
+            "--target '@sni': the host a TLS client asks for is %REQUESTED_SERVER_NAME%; write it with a port");
   EXPECT_EQ(refusal(parse, "@endpont"),
             "--target '@endpont': what is taken from the connection is called @authority, @endpoint or @orig-dst, did "
             "you mean @endpoint?");

@@ -85,6 +85,14 @@ inline void add_listeners(std::vector<Case>& cases) {
       with(tunnel_of, [](Plan& plan) { std::get<plan::TcpProxy>(plan.listeners[0].handler).connect_attempts = 3; });
   cases.push_back({"tcp_proxy.connect_attempts", "", stubborn, kConfig + "max_connect_attempts", "3"});
   cases.push_back({"tcp_proxy.connect_attempts", "", tunnel_of, kConfig + "max_connect_attempts", "(none)"});
+  const Plan by_name = with(tunnel_of, [](Plan& plan) {
+    std::get<plan::TcpProxy>(plan.listeners[0].handler).tls_inspector = true;
+    tunnel(plan).target = "%REQUESTED_SERVER_NAME%:443";
+  });
+  cases.push_back({"tcp_proxy.tls_inspector", "", by_name, kListener + "listener_filters",
+                   "[{name: envoy.filters.listener.tls_inspector, typed_config: {@type: " +
+                       type_of("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector") + "}}]"});
+  cases.push_back({"tcp_proxy.tls_inspector", "", tunnel_of, kListener + "listener_filters", "(none)"});
   const Plan for_ever = with(tunnel_of, [](Plan& plan) { plan.listeners[0].idle_timeout = plan::Milliseconds(0); });
   cases.push_back({"listener.idle_timeout", "", for_ever, kConfig + "idle_timeout", "0s"});
   const Plan long_streams = with(requests, [](Plan& plan) {

@@ -122,6 +122,20 @@ TEST(EnvoyLoad, ATargetMayHaveOperators) {
   EXPECT_EQ(target("%DYNAMIC_METADATA(a.b:c):9%.example:80"), "%DYNAMIC_METADATA(a.b:c):9%.example:80");
 }
 
+TEST(EnvoyLoad, TheServersNameIsLookedForWhereTheFilterStands) {
+  const std::string named = tcp_proxy("tunneling_config: {hostname: \"%REQUESTED_SERVER_NAME%:443\"}");
+  const auto relay = [&](const std::string& filters) {
+    const plan::Listener listener = only_listener(
+        file("{name: in, " + filters + "address: {socket_address: {address: 127.0.0.1, port_value: 1}}, " +
+             "filter_chains: [{filters: [" + named + "]}]}"));
+    return std::get<plan::TcpProxy>(listener.handler);
+  };
+  const std::string inspector = typed("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector");
+  EXPECT_TRUE(relay("listener_filters: [" + inspector + "], ").tls_inspector);
+  EXPECT_FALSE(relay("").tls_inspector);
+  EXPECT_EQ(relay("").tunnel.value_or(plan::Tunnel{}).target, "%REQUESTED_SERVER_NAME%:443");
+}
+
 TEST(EnvoyLoad, JsonAndLowerCamelCaseAreTheSame) {
   const std::string json =
       R"({"staticResources": {"listeners": [{"name": "in", "address": {"socketAddress": {"address": "127.0.0.1",

@@ -130,6 +130,15 @@ TEST(CheckTunnels, SaysWhatIsWrongAndWhere) {
        "t.tun:1:1: cluster in.to: a tunnel behind it names its client, and nobody knows beforehand who will come; "
        "leave "
        "out prewarm"},
+      {"a pool for names that have not come",
+       [](Plan& p) {
+         tunnel_of(p).headers = {{"x-a", "%REQUESTED_SERVER_NAME%", false, true}};
+         std::get<TcpProxy>(p.listeners[1].handler).tls_inspector = true;
+         p.clusters[0].pool.prewarm = 1;
+         p.listeners[0].handler = with_route({{}, Forward{"in.to"}, {}});
+       },
+       "t.tun:1:1: cluster in.to: a tunnel behind it names its client's server, and nobody knows beforehand who will "
+       "come; leave out prewarm"},
       {"@authority of opaque bytes", [](Plan& p) { tunnel_of(p).target = "@authority"; },
        "t.tun:2:1: listener encap: @authority is taken from requests, and here bytes are opaque; parse HTTP before it"},
       {"@authority as the id of opaque bytes",
@@ -140,8 +149,8 @@ TEST(CheckTunnels, SaysWhatIsWrongAndWhere) {
        [](Plan& p) { p.clusters[0].endpoints = {{Internal{"encap", "@endpoint"}}}; },
        "t.tun:1:1: @endpoint is the id of internal:NAME/ID, and in listens on something that has none"},
       {"@sni", [](Plan& p) { tunnel_of(p).target = "@sni"; },
-       "t.tun:2:1: listener encap: target '@sni': a target taken from TLS is not supported by this version; write "
-       "HOST:PORT"},
+       "t.tun:2:1: listener encap: target '@sni': the host a TLS client asks for is %REQUESTED_SERVER_NAME%; "
+       "write it with a port"},
       {"a slip of the finger", [](Plan& p) { p.clusters[0].endpoints = {{Internal{"encap", "@authorty"}}}; },
        "t.tun:1:1: internal:encap/@authorty: what is taken from the connection is called @authority, @endpoint or "
        "@orig-dst, did you mean @authority?"},

@@ -8,6 +8,15 @@
 namespace tunnel::plan {
 namespace {
 
+TEST(ConnectionFormat, WhatATunnelTakesFromItsConnection) {
+  const auto asks = [](const Tunnel& tunnel) { return has_operator(tunnel, Operator::server_name); };
+  EXPECT_TRUE(asks({"%REQUESTED_SERVER_NAME%:443"}));
+  EXPECT_TRUE(asks({"a:1", false, "/", {{"x", "a %REQUESTED_SERVER_NAME%", false, true}}}));
+  EXPECT_FALSE(asks({"a:1", false, "/", {{"x", "a %REQUESTED_SERVER_NAME%", false, false}}}));
+  EXPECT_FALSE(asks({"%REQUESTED_SERVER_NAM%:443"}));
+  EXPECT_FALSE(asks({"[fe80::1%25eth0]:443"}));
+}
+
 TEST(ConnectionFormat, Operators) {
   EXPECT_EQ(parse_connection_format("a%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%b%DOWNSTREAM_DIRECT_REMOTE_PORT%"),
             (ConnectionFormat{{"a"}, {"", Operator::remote_host}, {"b"}, {"", Operator::remote_port}}));
@@ -29,7 +38,7 @@ TEST(ConnectionFormat, WhatIsNone) {
   EXPECT_EQ(connection_format_fault("100%"), "a % begins an operator that has no end; write %% for a percent sign");
   EXPECT_EQ(connection_format_fault("%DOWNSTREAM_LOCAL_PRT%"),
             "'%DOWNSTREAM_LOCAL_PRT%' is not supported by this version, did you mean DOWNSTREAM_LOCAL_PORT?");
-  EXPECT_EQ(connection_format_fault("%REQ(:PATH)%"), "'%REQ(:PATH)%' is not supported by this version");
+  EXPECT_EQ(connection_format_fault("%PROTOCOL%"), "'%PROTOCOL%' is not supported by this version");
   EXPECT_EQ(connection_format_fault("%DOWNSTREAM_LOCAL_PORT:3%"),
             "'%DOWNSTREAM_LOCAL_PORT:3%': DOWNSTREAM_LOCAL_PORT takes no arguments and no length");
   EXPECT_EQ(connection_format_fault("%DYNAMIC_METADATA%"),

@@ -29,6 +29,15 @@ ConnectionInfo inside(const std::string& name, const std::string& id) {
   return info;
 }
 
+TEST(FormattedValue, OfTheServerAClientAsksForIfSomebodyLooked) {
+  ConnectionInfo info = accepted();
+  EXPECT_EQ(value("%REQUESTED_SERVER_NAME%:443", info), ":443");
+  info.server_name = "db.example";
+  EXPECT_EQ(value("%REQUESTED_SERVER_NAME%:443", info), "db.example:443");
+  EXPECT_EQ(formatted_value(format_of("%REQUESTED_SERVER_NAME%:443", true), info), "db.example:443");
+  EXPECT_EQ(formatted_value(format_of("%REQUESTED_SERVER_NAME%:443", false), info), ":443");
+}
+
 TEST(FormattedValue, OfAConnectionThatWasAccepted) {
   const ConnectionInfo info = accepted();
   EXPECT_EQ(value("a %DOWNSTREAM_LOCAL_ADDRESS% b", info), "a [2001:db8::1]:443 b");

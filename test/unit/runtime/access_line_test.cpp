@@ -83,6 +83,13 @@ TEST(AccessLine, AddressesComeWholeAndInParts) {
   EXPECT_EQ(text("%UPSTREAM_HOST% %UPSTREAM_REMOTE_PORT%", inside), "/run/a.sock:80 -");
 }
 
+TEST(AccessLine, TheServerAClientAsksFor) {
+  AccessRecord record = relay();
+  EXPECT_EQ(text("%REQUESTED_SERVER_NAME%", record), "-");
+  record.server_name = "db.example";
+  EXPECT_EQ(text("%REQUESTED_SERVER_NAME%", record), "db.example");
+}
+
 TEST(AccessLine, AClientThatHasGoneWasToldNothing) {
   AccessRecord record = request();
   record.answer = AccessRecord::Answer::none;
