@@ -70,41 +70,44 @@ class Proxy:
         echo(connection)
 
 
-def exchange(port, sent):
-    """What comes back of `sent`, behind which the client ends; None: a reset, or an end instead of it."""
+def exchange(port, sent, ends=False):
+    """Whether all of `sent` comes back, behind which the client may have ended; not: a reset, or an end instead of it."""
     with client.connect(port) as sock:
         try:
             sock.sendall(sent)
+            if ends:
+                sock.shutdown(socket.SHUT_WR)
             back = sock.recv(len(sent), socket.MSG_WAITALL)
             return back == sent
         except ConnectionResetError:
             return False
 
 
-def both(t, sends, filters=INSPECTOR, host="%REQUESTED_SERVER_NAME%:443"):
-    """(what the proxy was asked, whether the bytes came back, the lines of the access log), of Envoy and of us."""
-    seen = []
-    for who in ("envoy", "ours"):
-        proxy, port, log = Proxy(t), t.port(), os.path.join(t.tmp, f"{who}.log")
-        text = FILE
-        for key, value in {"PORT": port, "FILTERS": filters, "HOST": host, "LOG": log, "PROXY": proxy.port}.items():
-            text = text.replace(f"@{key}@", str(value))
-        name = t.write(f"{who}.yaml", text)
-        if who == "ours":
-            t.tool("tun-run", "--workers", "1", "--envoy", name, listens=[port])
-        else:
-            t.peer("envoy", [peers.find("envoy"), "-c", name, "--disable-hot-restart", "--concurrency", "1", "-l", "error",
-                             "--file-flush-interval-msec", "50"], [port])
-        back = [exchange(port, sent) for sent in sends]
+def observe(t, who, sends, filters=INSPECTOR, host="%REQUESTED_SERVER_NAME%:443", ends=False):
+    """(what the proxy was asked, whether the bytes came back, the lines of the access log) of one client after the other."""
+    proxy, port, log = Proxy(t), t.port(), os.path.join(t.tmp, f"{who}.log")
+    text = FILE
+    for key, value in {"PORT": port, "FILTERS": filters, "HOST": host, "LOG": log, "PROXY": proxy.port}.items():
+        text = text.replace(f"@{key}@", str(value))
+    name = t.write(f"{who}.yaml", text)
+    if who == "ours":
+        t.tool("tun-run", "--workers", "1", "--envoy", name, listens=[port])
+    else:
+        t.peer("envoy", [peers.find("envoy"), "-c", name, "--disable-hot-restart", "--concurrency", "1", "-l", "error",
+                         "--file-flush-interval-msec", "50"], [port])
+    back = [exchange(port, sent, ends) for sent in sends]
 
-        def lines():
-            if not os.path.exists(log):
-                return []
-            with open(log, encoding="utf-8") as file:
-                return file.read().splitlines()
-        wait.until(lambda: len(lines()) >= len(proxy.asked), 10, lambda: f"a line a tunnel of {who}, now {lines()}")
-        seen.append((proxy.asked, back, sorted(lines())))
-    return seen
+    def lines():
+        if not os.path.exists(log):
+            return []
+        with open(log, encoding="utf-8") as file:
+            return file.read().splitlines()
+    wait.until(lambda: len(lines()) >= len(proxy.asked), 10, lambda: f"a line a tunnel of {who}, now {lines()}")
+    return proxy.asked, back, sorted(lines())
+
+
+def both(t, sends, **settings):
+    return [observe(t, who, sends, **settings) for who in ("envoy", "ours")]
 
 
 @needs(peers.envoy_there)
@@ -120,6 +123,28 @@ def test_who_names_nobody_goes_on_without_a_name(t):
     envoy, ours = both(t, [hello(None), b"GET / HTTP/1.1\r\n\r\n"], host="host.com:443")
     assert envoy == ours, (envoy, ours)
     assert ours == ([("host.com:443", "x-sni: is")] * 2, [True, True], ["-", "-"])
+
+
+@needs(peers.envoy_there)
+def test_who_ends_before_the_hello_does_loses_nothing_here(t):
+    """envoyproxy/envoy#36197."""
+    envoy, ours = both(t, [hello("one.example")[:100]], host="host.com:443", ends=True)
+    assert envoy[:2] == ([], [False]), envoy
+    assert ours == ([("host.com:443", "x-sni: is")], [True], ["-"]), ours
+
+
+def test_who_sends_and_ends_at_once_is_served(t):
+    """The same; Envoy serves it only if it looks before the end has come."""
+    ours = observe(t, "ours", [hello("one.example") + b"bye"], ends=True)
+    assert ours == ([("one.example:443", "x-sni: is one.example")], [True], ["one.example"]), ours
+
+
+@needs(peers.envoy_there)
+def test_a_name_that_is_no_host_goes_nowhere_here(t):
+    """Envoy asks for another."""
+    envoy, ours = both(t, [hello("a.example").replace(b"a.example", b"a %x:99\r\n")])
+    assert envoy[0] == [("invalid:a__x_99__:443", "x-sni: is invalid:a__x_99__")], envoy
+    assert ours[:2] == ([], [False]), ours
 
 
 @needs(peers.envoy_there)
@@ -140,12 +165,12 @@ def test_without_the_inspector_nobody_looks(t):
 def test_exported_it_is_the_same(t):
     proxy, port = Proxy(t), t.port()
 
-    def observe(_):
+    def asked(_):
         proxy.asked.clear()
         assert exchange(port, hello("one.example"))
         return list(proxy.asked)
     words = of_lines(f"tun-encap -l {tcp(port)} -x h1:{tcp(proxy.port)} --target %REQUESTED_SERVER_NAME%:8443")
-    assert on_every_side(t, [words], observe) == [("one.example:8443",)]
+    assert on_every_side(t, [words], asked) == [("one.example:8443",)]
 
 
 class TlsOrigin:

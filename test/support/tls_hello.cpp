@@ -42,11 +42,14 @@ std::string tls_hello(const std::string& server_name, std::size_t more) {
 }
 
 std::string tls_hello_of_bytes(const std::string& name) {
+  must(name.size() < 256);
   const std::string stand_in(name.size(), 'q');
+  // With its type and its length: a letter alone may be anywhere.
+  const std::string entry = std::string(2, '\0') + static_cast<char>(name.size()) + stand_in;
   std::string hello = tls_hello(stand_in);
-  const std::size_t at = hello.find(stand_in);
+  const std::size_t at = hello.find(entry);
   must(at != std::string::npos);
-  return hello.replace(at, name.size(), name);
+  return hello.replace(at + 3, name.size(), name);
 }
 
 }  // namespace tunnel::test

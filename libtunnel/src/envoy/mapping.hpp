@@ -17,8 +17,10 @@
 //                                                     envoy.filters.listener.original_dst and local, or else filter
 //                                                     state under envoy.filters.listener.original_dst.local_ip
 //   listener filter tls_inspector                   TcpProxy::tls_inspector; with listener_filters_timeout --limit head-time.
-//                                                     A name that is no host name is none. Inside it is the name whoever
-//                                                     accepted the connection found, who looks for it on behalf of these
+//                                                     A name that is no host name is none, where Envoy makes
+//                                                     invalid:NAME of it. Who ends before the hello does is served
+//                                                     without a name. Inside it is the name whoever accepted the
+//                                                     connection found, who looks for it on behalf of these
 //   per_connection_buffer_limit_bytes               Listener::read_ahead_bytes, of clusters Cluster::read_ahead_bytes;
 //                                                     absent, 0 and beyond kMostReadAhead: that
 //   filter set_filter_state.on_new_connection[]     Listener::state. Objects are texts, hashable or not, and part of what
