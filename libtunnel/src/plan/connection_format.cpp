@@ -13,7 +13,7 @@
 namespace tunnel::plan {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Operator>, 16> kOperators{{
+constexpr std::array<std::pair<std::string_view, Operator>, 17> kOperators{{
     {"DOWNSTREAM_LOCAL_ADDRESS", Operator::local_address},
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Operator::local_host},
     {"DOWNSTREAM_LOCAL_PORT", Operator::local_port},
