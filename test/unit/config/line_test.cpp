@@ -144,6 +144,20 @@ TEST(Line, WhatRequestsLoseIsNoPartOfTheirTunnel) {
       Program::tun_encap, "--header: metadata comes with connections, and here requests are parsed; leave it out");
   EXPECT_EQ(said({"--http", "--target", "b:1", "--header", "x: %DYNAMIC_METADATA(a:b)%"}), lost);
   EXPECT_EQ(said({"--target", "@authority", "--header", "x: %DYNAMIC_METADATA(a:b)%"}), lost);
+  EXPECT_EQ(said({"--http", "--target", "b:1", "--header", "x: %REQUESTED_SERVER_NAME%"}),
+            usage_error(Program::tun_encap,
+                        "--header: a server's name comes with TLS, and here requests are parsed; leave it out"));
+}
+
+TEST(Line, WhoAsksForTheServersNameLooksForIt) {
+  const auto looks = [](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"-l", "9", "-x", "h1:a:1"};
+    words.insert(words.end(), more.begin(), more.end());
+    return std::get<plan::TcpProxy>(plan_of(Program::tun_encap, words).listeners.at(0).handler).tls_inspector;
+  };
+  EXPECT_TRUE(looks({"--target", "%REQUESTED_SERVER_NAME%:443"}));
+  EXPECT_TRUE(looks({"--target", "b:1", "--header", "x: for %REQUESTED_SERVER_NAME%"}));
+  EXPECT_FALSE(looks({"--target", "b:1", "--header", "x: %DOWNSTREAM_REMOTE_ADDRESS%"}));
 }
 
 TEST(Line, SeveralDestinationsAreEndpointsOfOneCluster) {

@@ -302,6 +302,19 @@ TEST(EnvoyRefusal, WhatIsOnlyCountedHasAPlaceToo) {
   EXPECT_EQ(place.column, 1);
 }
 
+TEST(EnvoyRefusal, OnlyARelayHasUseForTheServersName) {
+  const std::string type = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector";
+  const std::string echo = typed("envoy.extensions.filters.network.echo.v3.Echo");
+  EXPECT_EQ(said(file(listener_of(echo, "listener_filters: [" + typed(type) + "], "))),
+            "static_resources.listeners[0].listener_filters[0]: only a tcp_proxy has use for what tls_inspector finds; "
+            "leave it out\n");
+  EXPECT_EQ(said(file(listener_of(tcp_proxy(), "listener_filters: [" + typed(type) + "], "))), "");
+  EXPECT_EQ(said(file(listener_of(tcp_proxy(),
+                                  "listener_filters: [" + typed(type, "enable_ja3_fingerprinting: true") + "], "))),
+            "static_resources.listeners[0].listener_filters[0].typed_config.enable_ja3_fingerprinting: not supported "
+            "by this version\n");
+}
+
 // One after the other, each compared with all before it, they took a minute.
 TEST(EnvoyRefusal, ManyFieldsAreReadInOneGo) {
   std::string text = "{";
