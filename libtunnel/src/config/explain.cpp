@@ -183,9 +183,8 @@ class Explainer {
       sheet_.row("handler",
                  relay->tunnel ? "tcp_proxy: asks for a tunnel, then relays bytes" : "tcp_proxy: relays bytes");
       if (relay->tunnel) explain_tunnel(*relay->tunnel);
-      if (relay->connect_attempts > 1)
-        sheet_.row("attempts", std::to_string(relay->connect_attempts) + " to connect, each with --connect-timeout",
-                   kGiven);
+      sheet_.row("--connect-attempts", std::to_string(relay->connect_attempts),
+                 source_of(relay->connect_attempts, plan::TcpProxy{}.connect_attempts));
     } else if (const auto* http = std::get_if<plan::HttpProxy>(&handler)) {
       sheet_.row("handler", "http_proxy: reads " + std::string(http_text(http->codec)));
       for (const plan::Route& route : http->routes) explain_route(route);

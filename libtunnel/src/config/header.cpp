@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/letter_case.hpp"
-#include "config/file.hpp"
+#include "config/value.hpp"
 #include "plan/connection_format.hpp"
 #include "plan/header_field.hpp"
 
@@ -22,14 +22,6 @@ std::string_view trimmed(std::string_view text) {
 
 Refusal refusal(const Given& given, const std::string& clause) { return {given.place, "--header " + clause}; }
 
-std::string value_in(const Given& given, const std::string& path) {
-  FileText file = read_file(path);
-  if (!file.fault.empty()) throw Refusal(given.place, "--header: " + file.fault, kNoInput);
-  if (file.bytes.ends_with('\n')) file.bytes.pop_back();
-  if (file.bytes.ends_with('\r')) file.bytes.pop_back();
-  return std::move(file.bytes);
-}
-
 }  // namespace
 
 plan::Header parse_header(const Given& given) {
@@ -40,7 +32,7 @@ plan::Header parse_header(const Given& given) {
   std::string_view value = trimmed(std::string_view(given.value).substr(colon + 1));
   const bool from_file = value.starts_with('@') && !value.starts_with("@@");
   if (from_file) {
-    header.value = value_in(given, std::string(value.substr(1)));
+    header.value = parse_file(given, std::string(value.substr(1)));
     header.secret = true;
   } else {
     if (plan::is_secret_field(header.name))

@@ -10,12 +10,14 @@
 #include <variant>
 #include <vector>
 
+#include "config/access_format.hpp"
 #include "config/address.hpp"
 #include "config/entry.hpp"
 #include "config/header.hpp"
 #include "config/rule.hpp"
 #include "config/state.hpp"
 #include "config/value.hpp"
+#include "plan/check.hpp"
 #include "plan/connection_format.hpp"
 #include "plan/host_port.hpp"
 #include "plan/source.hpp"
@@ -25,7 +27,7 @@ namespace {
 
 constexpr std::size_t kSmallestBuffer = 1024;
 constexpr std::size_t kLargestBuffer = 8388608;
-constexpr std::uint64_t kMostConnections = 10'000'000;
+constexpr unsigned kMostConnections = 10'000'000;
 constexpr plan::Milliseconds kShortest{1};
 constexpr plan::Milliseconds kNone{0};
 
@@ -65,6 +67,9 @@ class Line {
     const Given* lb = arguments_.find(Opt::lb);
     if (lb != nullptr && arguments_.all(Opt::to).size() < 2)
       throw Refusal(lb->place, "--lb chooses among several -t; give another -t or leave it out");
+    const Given* format = arguments_.find(Opt::access_log_format);
+    if (format != nullptr && shape_.access_log.empty())
+      throw Refusal(format->place, "--access-log-format is for the lines of --access-log; add that or leave it out");
     entries_ = read_entries(program_, arguments_, shape_, may_be_open());
     // A derived listener serves connections that these have counted, and that end with theirs.
     for (Entry& entry : entries_) {
@@ -107,11 +112,11 @@ class Line {
 
  private:
   void add_tcp_chain() {
-    if (std::optional<plan::Handler> answer = answer_on_the_spot()) {
-      listen(*answer);
-    } else {
-      listen(plan::TcpProxy{reach_destinations(), std::nullopt});
-    }
+    const std::optional<plan::Handler> answer = answer_on_the_spot();
+    if (!answer) return listen(plan::TcpProxy{reach_destinations(), std::nullopt, connect_attempts_});
+    if (const Given* attempts = arguments_.find(Opt::connect_attempts))
+      throw attempts->refusal("an answer given on the spot never fails; leave it out");
+    listen(*answer);
   }
 
   void add_tun_encap() {
@@ -132,7 +137,7 @@ class Line {
     else if (http != nullptr)
       parse_at_entry(std::move(tunnel), http->place);
     else
-      listen(plan::TcpProxy{name_ + ".proxy", std::move(tunnel), 1, named});
+      listen(plan::TcpProxy{name_ + ".proxy", std::move(tunnel), connect_attempts_, named});
     reach_proxies();
   }
 
@@ -148,7 +153,7 @@ class Line {
     entry.routes.push_back({{}, plan::Forward{inner}, place});
     listen(entry);
     dial(inner, {plan::Internal{inner, id}}, plan::Http::h1, place);
-    listen_inside(inner, plan::TcpProxy{name_ + ".proxy", std::move(tunnel)}, place);
+    listen_inside(inner, plan::TcpProxy{name_ + ".proxy", std::move(tunnel), connect_attempts_}, place);
   }
 
   // Behind what parses requests nothing is known of how the connection came, but who the client is.
@@ -198,6 +203,8 @@ class Line {
 
   void read_settings() {
     with(Opt::connect_timeout, [&](const Given& given) { connect_timeout_ = parse_duration(given, kShortest); });
+    with(Opt::connect_attempts,
+         [&](const Given& given) { connect_attempts_ = parse_count(given, plan::kMostAttempts); });
     with(Opt::idle_timeout, [&](const Given& given) { shape_.idle_timeout = parse_duration(given, kNone); });
     with(Opt::half_close_timeout,
          [&](const Given& given) { shape_.half_close_timeout = parse_duration(given, kShortest); });
@@ -207,13 +214,9 @@ class Line {
     with(Opt::read_ahead, [&](const Given& given) {
       shape_.read_ahead_bytes = parse_size(given, kSmallestBuffer, plan::kMostReadAhead);
     });
-    with(Opt::access_log, [&](const Given& given) {
-      if (given.value.empty()) throw given.refusal("give a file name, or - for standard output");
-      shape_.access_log = given.value;
-    });
-    with(Opt::max_conns, [&](const Given& given) {
-      max_connections_ = static_cast<unsigned>(parse_number(given, 1, kMostConnections));
-    });
+    with(Opt::access_log, [&](const Given& given) { shape_.access_log = parse_access_log(given); });
+    with(Opt::access_log_format, [&](const Given& given) { shape_.access_format = parse_access_format(given); });
+    with(Opt::max_conns, [&](const Given& given) { max_connections_ = parse_count(given, kMostConnections); });
     for (const Given& given : arguments_.all(Opt::state))
       faults_.attempt([&] { state_.push_back(parse_state(given)); });
     const auto is_shared = [](const plan::State& state) { return state.share != StateShare::none; };
@@ -383,6 +386,7 @@ class Line {
   plan::Plan plan_;       // of this line
   plan::Listener shape_;  // what all listeners of the line have in common
   plan::Milliseconds connect_timeout_ = plan::Cluster{}.connect_timeout;
+  unsigned connect_attempts_ = plan::TcpProxy{}.connect_attempts;
   plan::Lb lb_ = plan::Lb::round_robin;
   std::vector<plan::State> state_;
   bool passes_state_ = false;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "config/describe.hpp"
+#include "config/file.hpp"
 #include "plan/host_port.hpp"
 #include "plan/limit_table.hpp"
 #include "plan/time.hpp"
@@ -48,6 +49,8 @@ std::uint64_t parse_number(const Given& given, std::uint64_t min, std::uint64_t 
   }
   return *value;
 }
+
+unsigned parse_count(const Given& given, unsigned max) { return static_cast<unsigned>(parse_number(given, 1, max)); }
 
 plan::Milliseconds parse_duration(const Given& given, plan::Milliseconds min) {
   constexpr std::array<Unit, 5> kUnits = {{{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
@@ -105,6 +108,14 @@ plan::Lb parse_lb(const Given& given) {
   if (given.value == "first") return plan::Lb::first;
   throw given.refusal("give round-robin, least or first" +
                       plan::did_you_mean(given.value, {"round-robin", "least", "first"}));
+}
+
+std::string parse_file(const Given& given, const std::string& path) {
+  FileText file = read_file(path);
+  if (!file.fault.empty()) throw Refusal(given.place, label(*given.option) + ": " + file.fault, kNoInput);
+  if (file.bytes.ends_with('\n')) file.bytes.pop_back();
+  if (file.bytes.ends_with('\r')) file.bytes.pop_back();
+  return std::move(file.bytes);
 }
 
 std::string parse_name(const Given& given) {

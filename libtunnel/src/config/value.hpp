@@ -14,6 +14,9 @@ namespace tunnel::config {
 // A decimal number without sign.
 std::uint64_t parse_number(const Given& given, std::uint64_t min, std::uint64_t max);
 
+// The same from 1.
+unsigned parse_count(const Given& given, unsigned max);
+
 // 500ms, 10s, 5m, 1h; a plain number is seconds. At most 8760h, a year.
 plan::Milliseconds parse_duration(const Given& given, plan::Milliseconds min);
 
@@ -29,6 +32,9 @@ plan::Limit parse_limit(const Given& given);
 plan::LogFormat parse_log_format(const Given& given);
 
 plan::Lb parse_lb(const Given& given);
+
+// What the file of "@FILE" says, without the end of its last line.
+std::string parse_file(const Given& given, const std::string& path);
 
 // The name of a line, for -l internal: too.
 std::string parse_name(const Given& given);

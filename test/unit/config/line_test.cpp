@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "support/temporary_folder.hpp"
 #include "unit/config/typed.hpp"
 
 namespace tunnel::config {
@@ -337,9 +339,22 @@ TEST(Line, TunDecapGoesWhereRulesAllow) {
 }
 
 TEST(Line, SettingsReachEveryListenerAndClusterOfTheLine) {
-  std::vector<std::string> settings = {"--connect-timeout", "2s",  "--idle-timeout", "3s", "--half-close-timeout", "4s",
-                                       "--max-conns",       "5",   "--buffer",       "6K", "--access-log",         "-",
-                                       "--max-lifetime",    "168h"};
+  std::vector<std::string> settings = {"--connect-timeout",
+                                       "2s",
+                                       "--idle-timeout",
+                                       "3s",
+                                       "--half-close-timeout",
+                                       "4s",
+                                       "--max-conns",
+                                       "5",
+                                       "--buffer",
+                                       "6K",
+                                       "--access-log",
+                                       "-",
+                                       "--max-lifetime",
+                                       "168h",
+                                       "--access-log-format",
+                                       "%BYTES_SENT%"};
   const std::vector<std::pair<Program, std::vector<std::string>>> lines = {
       {Program::tcp_chain, {"-l", "1", "-t", "a:1"}},
       {Program::tun_encap, {"-l", "1", "-x", "h1:a:1", "-x", "h1:c:1", "--target", "b:1", "--http"}},
@@ -356,6 +371,7 @@ TEST(Line, SettingsReachEveryListenerAndClusterOfTheLine) {
       EXPECT_EQ(made.half_close_timeout, 4s);
       EXPECT_EQ(made.buffer_bytes, 6144U);
       EXPECT_EQ(made.access_log, "-");
+      EXPECT_EQ(made.access_format, (plan::AccessFormat{"%BYTES_SENT%\n", {}}));
       // A derived listener serves the connections that its line has already counted.
       const bool entry = &made == &plan.listeners.front();
       EXPECT_EQ(made.max_connections, entry ? 5U : 0U) << made.name;
@@ -363,6 +379,44 @@ TEST(Line, SettingsReachEveryListenerAndClusterOfTheLine) {
     }
     for (const Cluster& made : plan.clusters) EXPECT_EQ(made.connect_timeout, 2s);
   }
+}
+
+TEST(Line, TheFormOfAccessLinesIsTextOrAJsonObject) {
+  const auto form = [](const std::string& format) {
+    return plan_of(Program::tcp_chain, {"-l", "1", "-t", "a:1", "--access-log", "-", "--access-log-format", format})
+        .listeners.front()
+        .access_format;
+  };
+  EXPECT_EQ(form("100%% %DURATION%"), (plan::AccessFormat{"100%% %DURATION%\n", {}}));
+  EXPECT_EQ(form("%DURATION%\n"), (plan::AccessFormat{"%DURATION%\n", {}}));
+  const plan::AccessFormat object{"", {{"b", "%DURATION% ms"}, {"a", "", {{"c", "x"}}}}};
+  EXPECT_EQ(form(R"({"b": "%DURATION% ms", "a": {"c": "x"}})"), object);
+  const test::TemporaryFolder folder;
+  const auto file = [&](const std::string& text) {
+    std::ofstream(folder / "form") << text;
+    return "@" + (folder / "form");
+  };
+  EXPECT_EQ(form(file("%DURATION%\n")), (plan::AccessFormat{"%DURATION%\n", {}}));
+  EXPECT_EQ(form(file("{\"b\": \"%DURATION% ms\",\n \"a\": {\"c\": \"x\"}}\n")), object);
+}
+
+// Once for a client: what a line puts in between asks once each time it is asked.
+TEST(Line, AttemptsToConnectAreTheRelays) {
+  const auto attempts = [](Program program, const std::vector<std::string>& line) {
+    std::vector<unsigned> all;
+    for (const Listener& made : plan_of(program, line).listeners)
+      if (const auto* relay = std::get_if<plan::TcpProxy>(&made.handler)) all.push_back(relay->connect_attempts);
+    return all;
+  };
+  using Counts = std::vector<unsigned>;
+  EXPECT_EQ(attempts(Program::tcp_chain, {"-l", "1", "-t", "a:1"}), Counts{1});
+  EXPECT_EQ(attempts(Program::tcp_chain, {"-l", "1", "-t", "a:1", "--connect-attempts", "3"}), Counts{3});
+  const std::vector<std::string> encap = {
+      "-l", "1", "-x", "h1:a:1", "-x", "h1:c:1", "--target", "b:1", "--connect-attempts", "3"};
+  EXPECT_EQ(attempts(Program::tun_encap, encap), (Counts{3, 1}));
+  std::vector<std::string> parsed = encap;
+  parsed.emplace_back("--http");
+  EXPECT_EQ(attempts(Program::tun_encap, parsed), (Counts{3, 1}));
 }
 
 TEST(Line, StreamsOfAListenerThatSpeaksHttp) {
@@ -490,6 +544,33 @@ TEST(Line, IncompleteAndContradictoryLinesAreRefused) {
       {chain,
        {"-l", "1", "-t", "a:1", "--access-log", ""},
        "--access-log '': give a file name, or - for standard output"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--access-log-format", "%DURATION%"},
+       "--access-log-format is for the lines of --access-log; add that or leave it out"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--access-log", "-", "--access-log-format", "%DURATON%"},
+       "--access-log-format '%DURATON%': '%DURATON%' is not supported by this version, did you mean DURATION?"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--access-log", "-", "--access-log-format", ""},
+       "--access-log-format '': give text with operators, as '%START_TIME% %BYTES_SENT%', or a JSON object"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--access-log", "-", "--access-log-format", "{\"a\": 1}"},
+       "--access-log-format '{\"a\": 1}': the field 'a' is no text and no object"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--access-log", "-", "--access-log-format", "{\"a\": {}}"},
+       "--access-log-format '{\"a\": {}}': an object has a field or more"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--access-log", "-", "--access-log-format", "{x"},
+       "--access-log-format '{x': what begins with { is a JSON object, and this is none"},
+      {chain,
+       {"-l", "1", "-t", "a:1", "--connect-attempts", "0"},
+       "--connect-attempts '0': give a number from 1 to 100"},
+      {chain,
+       {"-l", "1", "-t", "echo:", "--connect-attempts", "2"},
+       "--connect-attempts '2': an answer given on the spot never fails; leave it out"},
+      {decap,
+       {"-l", "1", "--allow", "a:1", "--connect-attempts", "2"},
+       "--connect-attempts is an option of tun-encap, tcp-chain, not of tun-decap; leave it out"},
   };
   for (const Refused& each : cases) {
     const Typed typed = type(each.program, each.typed);
