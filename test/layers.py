@@ -25,8 +25,8 @@ BELOW = {
     "config": ("base", "plan", "stream", "net", "http", "proxy", "runtime", "envoy"),
 }
 # The layer each public header (libtunnel/include/tunnel) belongs to.
-PUBLIC = {"address.hpp": "base", "buffer.hpp": "base", "error.hpp": "base", "loop.hpp": "base", "task.hpp": "base", "filter_state.hpp": "base",
-          "plan.hpp": "plan", "stream.hpp": "stream", "connection_info.hpp": "stream", "custom.hpp": "stream",
+PUBLIC = {"address.hpp": "base", "buffer.hpp": "base", "error.hpp": "base", "loop.hpp": "base", "task.hpp": "base",
+          "filter_state.hpp": "base", "plan.hpp": "plan", "stream.hpp": "stream", "connection_info.hpp": "base", "custom.hpp": "stream",
           "run.hpp": "runtime"}
 # Layers that know no socket and no executor: what turns bytes into events, decides or configures. http gets its streams from a
 # Dialer, proxy its sockets from net. Beast's parser and the buffer it includes are no sockets.

@@ -71,6 +71,9 @@ class Maker:
             text += f" --max-conns {self.random_.randint(1, 100_000)}"
         if self.chance(20):
             text += " --access-log " + self.pick("-", "/dev/null", self.word(f'{self.folder_}/a "log"'))
+            if self.chance(50):
+                text += " --access-log-format " + self.pick(self.word('%START_TIME% "%REQ(:PATH)%" 100%%'),
+                                                            self.word('{"a b": "%DURATION%", "it\'s": {"d": "%UPSTREAM_LOCAL_PORT%"}}'))
         return text + self.buffer_
 
     def answer(self):

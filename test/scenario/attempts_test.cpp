@@ -45,6 +45,8 @@ TEST(Attempts, AConnectionMayStandAtTheThird) {
     world.loop.run();
     seen = {std::to_string(client->received().size()) + std::string(client->fate())};
     EXPECT_EQ(world.count(Counter::connect_retries), 2U);
+    for (const AccessRecord& record : world.records.all)
+      EXPECT_EQ(record.attempts, record.listener == "hop1" ? 3U : 1U) << record.listener;
   });
 }
 

@@ -82,14 +82,21 @@ TEST_P(Routes, WithoutATunnelSayWhoOpensOne) {
 TEST_P(Routes, LeaveTheFieldsThatTheLogTakes) {
   plan::Plan plan = front({answered({false, "/here"}, "got\n"), {{}, plan::Forward{"out"}, {}}});
   plan.listeners[0].access_log = "-";
-  plan.listeners[0].access_format.text = "%REQ(X-One?X-Two)% %REQ(:PATH)% %RESP(X-Three)% %RESP(Content-Type)%";
+  plan.listeners[0].access_format.text =
+      "%REQ(X-One?X-Two)% %REQ(:PATH)% %RESP(X-Three)% %RESP(Content-Type)%%TRAILER(X-Sum)%";
   World world(plan);
   const test::HttpServer server(world, "10.0.0.9:80", Http::h1, [](http::ServerExchange& exchange) -> Task<void> {
     http::Fields fields;
     fields.add("x-three", "3");
     fields.add("x-four", "4");
-    Task<void> replying = test::reply(exchange, 200, "ok", fields);
-    co_await replying;
+    http::Fields trailers;
+    trailers.add("x-sum", "9");
+    const http::ResponseHead head{200, fields};
+    Result<void> sent = co_await exchange.respond(head, http::Body::unknown());
+    Buffer body("ok");
+    if (sent.ok()) sent = co_await exchange.write(body);
+    if (sent.ok()) sent = co_await exchange.finish(trailers);
+    EXPECT_TRUE(sent.ok());
   });
   using List = LoggedFields::List;
   for (const std::string path : {"/nowhere", "/here", "/there"}) {
@@ -104,6 +111,8 @@ TEST_P(Routes, LeaveTheFieldsThatTheLogTakes) {
     EXPECT_EQ(record.fields->response,
               path == "/there" ? (List{{"x-three", "3"}}) : (List{{"content-type", "text/plain"}}))
         << path;
+    EXPECT_EQ(record.fields->trailers, path == "/there" ? (List{{"x-sum", "9"}}) : List{}) << path;
+    EXPECT_EQ(record.attempts, path == "/here" ? 0U : 1U) << path;
   }
 }
 

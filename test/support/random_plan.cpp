@@ -94,7 +94,7 @@ class Maker {
   }
 
   plan::AccessFormat access_format() {
-    if (chance(50)) return {"%START_TIME(%s.%3f)% \"%REQ(X-A?:PATH):9%\" 100%% <%RESPONSE_FLAGS%>\n", {}};
+    if (chance(50)) return {"%START_TIME(%s.%3f)% \"%REQ(X-A?:PATH):9%\" 100%% <%RESPONSE_FLAGS%>\n", {}, true};
     return {"", {{"b \"c\"", "%DURATION%"}, {"a", "", {{"n", "1"}, {"flags", "x %RESPONSE_FLAGS%"}}}}};
   }
 

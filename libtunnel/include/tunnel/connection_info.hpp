@@ -12,8 +12,14 @@
 
 namespace tunnel {
 
-// What a connect to an internal listener brought along: values, as they are printed, by space and key. Never changes.
-using DynamicMetadata = std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>>;
+// A value as it is printed; numbers and booleans, as JSON has them, are no texts.
+struct MetadataValue {
+  std::string text;
+  bool is_text = true;
+};
+
+// What a connect to an internal listener brought along: values by space and key. Never changes.
+using DynamicMetadata = std::map<std::string, std::map<std::string, MetadataValue, std::less<>>, std::less<>>;
 
 struct ConnectionInfo {
   SocketAddress remote;  // of the connection that entered this process; unset if none did

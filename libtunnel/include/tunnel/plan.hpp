@@ -285,6 +285,7 @@ struct AccessField {
 struct AccessFormat {
   std::string text;
   std::vector<AccessField> fields;
+  bool omit_empty_values = false;  // text has nothing for them, not "-"; JSON no field, not null
   bool operator==(const AccessFormat&) const = default;
 };
 

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "tunnel/address.hpp"
+#include "tunnel/connection_info.hpp"
 #include "tunnel/error.hpp"
 
 namespace tunnel {
@@ -17,11 +19,13 @@ namespace tunnel {
 // What Error::text() of a connection is that was too old.
 inline constexpr std::string_view kLifetimeOver = "still open a drain time after --max-lifetime";
 
-// The fields of a request and of its answer that the listener's log takes, by their names in lower case.
+// The fields of a request, of its answer and behind the answer's body that the listener's log takes, by their names in
+// lower case.
 struct LoggedFields {
   using List = std::vector<std::pair<std::string, std::string>>;
   List request;
   List response;
+  List trailers;
 };
 
 struct AccessRecord {
@@ -42,16 +46,19 @@ struct AccessRecord {
   std::string downstream_local;   // "127.0.0.1:10000", "internal:encap" for a hop
   std::string server_name;        // that its TLS ClientHello asks for, where somebody looks
   std::string upstream;           // address connected to; empty if none
+  SocketAddress upstream_local;   // our end of that, if a log has it and it is an IP socket's
+  unsigned attempts = 0;          // to connect, or to pass a request on
   std::string method;             // of a request
   std::string authority;          // asked for
   std::string path;
   std::uint16_t status = 0;          // answered to the request; 0 for a connection
   std::uint64_t bytes_received = 0;  // from downstream, bodies and tunnel bytes
   std::uint64_t bytes_sent = 0;
-  FilterStatePtr state;                    // of the connection
-  FilterStatePtr far_state;                // of the internal listener connected to, where it is passed back
-  Error error;                             // kind none: it ended in order
-  std::shared_ptr<LoggedFields> fields{};  // null: the log takes none
+  FilterStatePtr state;      // of the connection
+  FilterStatePtr far_state;  // of the internal listener connected to, where it is passed back
+  Error error;               // kind none: it ended in order
+  std::shared_ptr<LoggedFields> fields{};             // null: the log takes none
+  std::shared_ptr<const DynamicMetadata> metadata{};  // ConnectionInfo::metadata
 };
 
 class RecordSink {

@@ -80,7 +80,8 @@ void read_source(const Value& value, plan::AccessFormat& format) {
 
 void read_log_format(const Value& value, plan::AccessFormat& format) {
   read_message(value, [&](Fields& fields) {
-    fields.refuse({"omit_empty_values", "content_type", "formatters", "json_format_options"});
+    fields.refuse({"content_type", "formatters", "json_format_options"});
+    if (const auto omit = fields.find("omit_empty_values")) format.omit_empty_values = omit->boolean().value_or(false);
     const auto source = fields.find("text_format_source");
     const auto older = fields.find("text_format");
     const auto json = fields.find("json_format");

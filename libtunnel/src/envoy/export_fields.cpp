@@ -46,8 +46,8 @@ consteval std::size_t members_of(std::string_view name) {
   static_assert(members_of("access_field") == 3);
 }
 [[maybe_unused]] void take_apart(const plan::AccessFormat& format) {
-  [[maybe_unused]] const auto& [text, fields] = format;
-  static_assert(members_of("access_format") == 2);
+  [[maybe_unused]] const auto& [text, fields, omit_empty_values] = format;
+  static_assert(members_of("access_format") == 3);
 }
 [[maybe_unused]] void take_apart(const plan::Tcp& tcp) {
   [[maybe_unused]] const auto& [host, port] = tcp;

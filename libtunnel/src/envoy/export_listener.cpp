@@ -38,6 +38,7 @@ void write_access_format(Writing& writing, const plan::Listener& listener) {
   if (!writing.report.writable(format.text, listener.place, "listener " + listener.name + ", access log, format"))
     return;
   writing.yaml.map("log_format", [&] {
+    if (format.omit_empty_values) writing.yaml.yes("omit_empty_values");
     if (format.fields.empty())
       writing.yaml.map("text_format_source", [&] { writing.yaml.text("inline_string", format.text); });
     else

@@ -63,6 +63,7 @@ inline constexpr auto kExportTable = std::to_array<ExportRow>({
     {"access_field.fields", "", Fate::exports, "its value, an object"},
     {"access_format.text", "", Fate::exports, "text_format_source.inline_string"},
     {"access_format.fields", "", Fate::exports, "json_format; Envoy writes the fields in the order of their names"},
+    {"access_format.omit_empty_values", "", Fate::exports, "omit_empty_values"},
     {"listener.state", "", Fate::exports, "a set_filter_state filter"},
     {"state.key", "", Fate::exports, "object_key, with the factory envoy.hashable_string"},
     {"state.value", "", Fate::exports, "format_string, with omit_empty_values and skip_if_empty"},

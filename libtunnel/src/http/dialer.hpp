@@ -4,6 +4,7 @@
 #include <string>
 
 #include "stream/connect_request.hpp"
+#include "tunnel/address.hpp"
 #include "tunnel/stream.hpp"
 #include "tunnel/task.hpp"
 
@@ -19,6 +20,7 @@ class Dialer {
     std::string address;  // for logs
     std::string peer;     // who answers there, for messages: behind an internal listener, what it leads to
     std::shared_ptr<const void> endpoint{};  // held as long as the connection: so it counts as open at its endpoint
+    SocketAddress local{};                   // our end, as net::Connected
     FilterStatePtr far_state{};              // of an internal listener, where it is passed back
     // The stream itself, if it is a tunnel whose trailers are wanted once it has ended.
     const ClientExchange* tunnel = nullptr;

@@ -104,7 +104,7 @@ Pool::Entry* Pool::pick(const Waiting& waiting) {
 
 Pool::Acquired Pool::open(Entry& entry) {
   entry.used = true;
-  Acquired acquired{entry.connection->open(), entry.address, entry.peer, entry.far_state, made_};
+  Acquired acquired{entry.connection->open(), entry.address, entry.peer, entry.far_state, made_, entry.local};
   if (closed_) entry.connection->close();  // a drain lets requests on their way use it once
   changed(entry);
   return acquired;

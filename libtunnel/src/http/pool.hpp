@@ -31,6 +31,7 @@ class Pool final {
     std::string peer;          // as Dialed
     FilterStatePtr far_state;  // as Dialed
     std::uint64_t newest = 0;  // of the pool's connections then
+    SocketAddress local{};     // as Dialed
   };
   // How long an exchange that could share a connection waits for one of its own.
   static constexpr std::chrono::milliseconds kSharePatience{250};

@@ -20,6 +20,7 @@ struct Pool::Entry final : ClientConnection::Observer {
         connection(std::move(with)),
         address(std::move(dialed.address)),
         peer(std::move(dialed.peer)),
+        local(dialed.local),
         far_state(std::move(dialed.far_state)),
         made(of.context_.loop.now()),
         gauge(of.context_.counters, Gauge::pool_connections) {
@@ -40,6 +41,7 @@ struct Pool::Entry final : ClientConnection::Observer {
   std::unique_ptr<ClientConnection> connection;
   std::string address;
   std::string peer;
+  SocketAddress local;
   FilterStatePtr far_state;
   TimePoint made;
   GaugeGuard gauge;

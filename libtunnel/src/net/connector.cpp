@@ -109,7 +109,7 @@ bool start_attempt(const std::shared_ptr<Race>& race, const Context& context, co
 }  // namespace
 
 Task<Result<Connected>> connect_tcp(EpollLoop& loop, const Context& context, std::vector<SocketAddress> addresses,
-                                    Cancel& cancel) {
+                                    Cancel& cancel, bool wants_local) {
   if (cancel.cancelled()) co_return cancel.reason();
   auto race = std::make_shared<Race>(loop);
   race->last_error = Error(Error::Kind::unreachable, "no address to connect to");
@@ -137,8 +137,9 @@ Task<Result<Connected>> connect_tcp(EpollLoop& loop, const Context& context, std
   if (cancel.cancelled()) co_return cancel.reason();
   if (!race->winner) co_return race->last_error;
   try {
+    const SocketAddress local = wants_local ? SocketAddress::local_of(race->winner.get()) : SocketAddress();
     auto stream = std::make_unique<SocketStream>(loop, context.counters, race->winner.release());
-    co_return Connected{std::move(stream), race->address};
+    co_return Connected{std::move(stream), race->address, local};
   } catch (const std::system_error& error) {
     co_return Error(Error::Kind::internal, error.what());
   }

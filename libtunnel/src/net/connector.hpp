@@ -16,11 +16,12 @@ namespace tunnel::net {
 struct Connected {
   StreamPtr stream;
   SocketAddress address;  // the one that answered
+  SocketAddress local{};  // ours, if that is asked for: it costs a system call
 };
 
 // At most limits.connect_tries addresses are tried. Errors: that of the last attempt (refused, unreachable, timeout;
 // `internal` when out of descriptors), or the reason of `cancel`.
 Task<Result<Connected>> connect_tcp(EpollLoop& loop, const Context& context, std::vector<SocketAddress> addresses,
-                                    Cancel& cancel);
+                                    Cancel& cancel, bool wants_local = false);
 
 }  // namespace tunnel::net

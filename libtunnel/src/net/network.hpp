@@ -21,13 +21,14 @@ class Network {
 
 class SystemNetwork final : public Network {
  public:
-  SystemNetwork(EpollLoop& loop, const Context& context, Resolver& resolver)
-      : loop_(loop), context_(context), resolver_(resolver) {}
+  // `wants_local`: Connected::local is.
+  SystemNetwork(EpollLoop& loop, const Context& context, Resolver& resolver, bool wants_local)
+      : loop_(loop), context_(context), resolver_(resolver), wants_local_(wants_local) {}
   Task<Result<std::vector<SocketAddress>>> resolve(std::string host, std::uint16_t port, Cancel& cancel) override {
     return resolver_.resolve(loop_, std::move(host), port, cancel);
   }
   Task<Result<Connected>> connect(std::vector<SocketAddress> addresses, Cancel& cancel) override {
-    return connect_tcp(loop_, context_, std::move(addresses), cancel);
+    return connect_tcp(loop_, context_, std::move(addresses), cancel, wants_local_);
   }
   Task<Result<StreamPtr>> connect_unix(std::string path, Cancel& cancel) override {
     return net::connect_unix(loop_, context_, std::move(path), cancel);
@@ -37,6 +38,7 @@ class SystemNetwork final : public Network {
   EpollLoop& loop_;
   Context context_;
   Resolver& resolver_;
+  bool wants_local_;
 };
 
 }  // namespace tunnel::net

@@ -11,13 +11,14 @@
 #include "base/letter_case.hpp"
 #include "plan/formatter.hpp"
 #include "plan/header_field.hpp"
+#include "plan/metadata.hpp"
 #include "plan/state.hpp"
 #include "plan/wording.hpp"
 
 namespace tunnel::plan {
 namespace {
 
-enum class Takes : std::uint8_t { nothing, fields, time, object };
+enum class Takes : std::uint8_t { nothing, fields, time, metadata, object };
 
 struct Row {
   std::string_view name;
@@ -28,10 +29,12 @@ struct Row {
 
 using Op = AccessOperator;
 
-constexpr std::array<Row, 32> kRows{{
+constexpr std::array<Row, 40> kRows{{
     {"START_TIME", Op::start_time, Takes::time},
     {"REQ", Op::request, Takes::fields},
     {"RESP", Op::response, Takes::fields},
+    {"TRAILER", Op::trailer, Takes::fields},
+    {"DYNAMIC_METADATA", Op::metadata, Takes::metadata},
     {"PROTOCOL", Op::protocol},
     {"RESPONSE_CODE", Op::response_code, Takes::nothing, true},
     {"RESPONSE_CODE_DETAILS", Op::response_code_details},
@@ -44,6 +47,10 @@ constexpr std::array<Row, 32> kRows{{
     {"UPSTREAM_REMOTE_ADDRESS", Op::upstream_address},
     {"UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", Op::upstream_host},
     {"UPSTREAM_REMOTE_PORT", Op::upstream_port, Takes::nothing, true},
+    {"UPSTREAM_LOCAL_ADDRESS", Op::upstream_local_address},
+    {"UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Op::upstream_local_host},
+    {"UPSTREAM_LOCAL_PORT", Op::upstream_local_port, Takes::nothing, true},
+    {"UPSTREAM_REQUEST_ATTEMPT_COUNT", Op::upstream_attempts, Takes::nothing, true},
     {"UPSTREAM_CLUSTER", Op::upstream_cluster},
     {"UPSTREAM_CLUSTER_RAW", Op::upstream_cluster},
     {"UPSTREAM_TRANSPORT_FAILURE_REASON", Op::upstream_failure},
@@ -56,6 +63,8 @@ constexpr std::array<Row, 32> kRows{{
     {"DOWNSTREAM_LOCAL_ADDRESS", Op::local_address},
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Op::local_host},
     {"DOWNSTREAM_LOCAL_PORT", Op::local_port, Takes::nothing, true},
+    {"DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", Op::endpoint_id},
+    {"CONNECTION_TERMINATION_DETAILS", Op::termination_details},
     {"FILTER_STATE", Op::state, Takes::object},
     {"UPSTREAM_FILTER_STATE", Op::far_state, Takes::object},
     {"REQUESTED_SERVER_NAME", Op::server_name},
@@ -93,6 +102,7 @@ std::string time_fault(std::string_view format) {
 
 std::string logged_name_fault(AccessOperator op, const std::string& name) {
   if (!name.starts_with(':')) return field_name_fault(name);
+  if (op == Op::trailer) return in_quotes(name) + " is no trailer";
   const bool is_there =
       op == Op::request ? name == ":method" || name == ":path" || name == ":authority" : name == ":status";
   if (is_there) return "";
@@ -100,7 +110,7 @@ std::string logged_name_fault(AccessOperator op, const std::string& name) {
          (op == Op::request ? ":method, :path and :authority" : ":status");
 }
 
-// "NAME?OTHER" of REQ and RESP.
+// "NAME?OTHER" of REQ, RESP and TRAILER.
 std::string read_names(const std::string& arguments, AccessPart& part) {
   const std::size_t mark = arguments.find('?');
   part.first = to_lower(std::string_view(arguments).substr(0, mark));
@@ -136,6 +146,10 @@ std::string convert(FormatPart from, AccessPart& into) {
   into.op = row->op;
   if (row->takes == Takes::nothing) return bare_operator_fault(from);
   if (row->takes == Takes::object) return read_object(from, into);
+  if (row->takes == Takes::metadata) {
+    into.most_bytes = from.most_bytes;
+    return read_metadata_place(from, into.first, into.second);
+  }
   std::string fault;
   if (row->takes == Takes::fields) {
     into.most_bytes = from.most_bytes;
@@ -172,11 +186,14 @@ void judge(const std::vector<AccessField>& fields, int depth, std::vector<std::s
 
 void add_names(std::string_view text, LoggedNames& names) {
   for (const AccessPart& part : parse_access_text(text)) {
-    std::vector<std::string>& into = part.op == Op::request ? names.request : names.response;
-    if (part.op != Op::request && part.op != Op::response) continue;
+    std::vector<std::string>* const into = part.op == Op::request    ? &names.request
+                                           : part.op == Op::response ? &names.response
+                                           : part.op == Op::trailer  ? &names.trailers
+                                                                     : nullptr;
+    if (into == nullptr) continue;
     for (const std::string& name : {part.first, part.second})
-      if (!name.empty() && !name.starts_with(':') && std::find(into.begin(), into.end(), name) == into.end())
-        into.push_back(name);
+      if (!name.empty() && !name.starts_with(':') && std::find(into->begin(), into->end(), name) == into->end())
+        into->push_back(name);
   }
 }
 
@@ -185,6 +202,20 @@ void add_names(const std::vector<AccessField>& fields, LoggedNames& names) {
     add_names(field.text, names);
     add_names(field.fields, names);
   }
+}
+
+bool has_upstream_local(std::string_view text) {
+  const AccessParts parts = parse_access_text(text);
+  return std::any_of(parts.begin(), parts.end(), [](const AccessPart& part) {
+    return part.op == Op::upstream_local_address || part.op == Op::upstream_local_host ||
+           part.op == Op::upstream_local_port;
+  });
+}
+
+bool has_upstream_local(const std::vector<AccessField>& fields) {
+  return std::any_of(fields.begin(), fields.end(), [](const AccessField& field) {
+    return has_upstream_local(field.text) || has_upstream_local(field.fields);
+  });
 }
 
 std::string digits(std::uint32_t nanoseconds, std::size_t count) {
@@ -228,6 +259,8 @@ AccessParts parse_access_text(std::string_view text) {
 std::vector<std::string> access_format_faults(const AccessFormat& format) {
   std::vector<std::string> faults;
   if (!format.text.empty() && !format.fields.empty()) faults.emplace_back("lines are text or JSON, not both");
+  if (format.omit_empty_values && format.text.empty() && format.fields.empty())
+    faults.emplace_back("empty values are left out of lines of a form of their own only, and there is none");
   if (std::string fault = access_text_fault(format.text); !fault.empty()) faults.push_back(std::move(fault));
   judge(format.fields, 1, faults);
   return faults;
@@ -251,6 +284,13 @@ std::string format_time(std::string_view format, std::int64_t seconds, std::uint
     text += time_text(format.substr(0, size), utc, seconds, nanoseconds);
     format.remove_prefix(size);
   }
+}
+
+bool logs_upstream_local(const Plan& plan) {
+  return std::any_of(plan.listeners.begin(), plan.listeners.end(), [](const Listener& listener) {
+    const AccessFormat& format = listener.access_format;
+    return !listener.access_log.empty() && (has_upstream_local(format.text) || has_upstream_local(format.fields));
+  });
 }
 
 LoggedNames logged_names(const AccessFormat& format) {

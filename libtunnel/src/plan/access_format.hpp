@@ -18,6 +18,8 @@ enum class AccessOperator : std::uint8_t {
   start_time,  // START_TIME(FORMAT)
   request,     // REQ(NAME?OTHER):LENGTH: a field of the request, else the other; :method, :path and :authority, too
   response,    // RESP(NAME?OTHER):LENGTH: of the answer; :status, too
+  trailer,     // TRAILER(NAME?OTHER):LENGTH: behind the answer's body
+  metadata,    // DYNAMIC_METADATA(SPACE:KEY):LENGTH: what a connection to an internal listener brought along
   protocol,
   response_code,
   response_code_details,
@@ -29,6 +31,10 @@ enum class AccessOperator : std::uint8_t {
   upstream_address,
   upstream_host,
   upstream_port,
+  upstream_local_address,
+  upstream_local_host,
+  upstream_local_port,
+  upstream_attempts,
   upstream_cluster,
   upstream_failure,  // UPSTREAM_TRANSPORT_FAILURE_REASON, in our words
   remote_address,
@@ -37,6 +43,8 @@ enum class AccessOperator : std::uint8_t {
   local_address,
   local_host,
   local_port,
+  endpoint_id,
+  termination_details,
   state,      // FILTER_STATE(KEY:PLAIN) or (KEY:TYPED), see plan/state.hpp: of the connection
   far_state,  // UPSTREAM_FILTER_STATE, the same of the internal listener connected to
   server_name,  // REQUESTED_SERVER_NAME
@@ -47,8 +55,8 @@ enum class AccessOperator : std::uint8_t {
 struct AccessPart {
   std::string text;  // if `op` is none
   AccessOperator op = AccessOperator::none;
-  std::string first{};   // the name of a field, in lower case; the format of a time; the key of an object
-  std::string second{};  // of the field that is taken if there is none of the first
+  std::string first{};   // a field's name, in lower case; the format of a time; the space of metadata; an object's key
+  std::string second{};  // of the field that is taken if there is none of the first; the key of metadata
   std::optional<std::size_t> most_bytes{};
   bool plain = false;  // of an object
   bool operator==(const AccessPart&) const = default;
@@ -74,11 +82,15 @@ bool is_number(AccessOperator op);
 // through.
 std::string format_time(std::string_view format, std::int64_t seconds, std::uint32_t nanoseconds);
 
+// Whether a listener's log has our end of connections to upstreams.
+bool logs_upstream_local(const Plan& plan);
+
 // The names of the fields, in lower case, that a format takes; no :name.
 struct LoggedNames {
   std::vector<std::string> request;
   std::vector<std::string> response;
-  bool empty() const { return request.empty() && response.empty(); }
+  std::vector<std::string> trailers;
+  bool empty() const { return request.empty() && response.empty() && trailers.empty(); }
 };
 LoggedNames logged_names(const AccessFormat& format);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "plan/formatter.hpp"
+#include "plan/metadata.hpp"
 #include "plan/state.hpp"
 #include "plan/wording.hpp"
 
@@ -40,18 +41,6 @@ std::vector<std::string> known_names() {
   return names;
 }
 
-// Envoy prints the whole space where there is no key, and goes on into values that have keys; ours have none.
-std::string read_metadata(const FormatPart& part, ConnectionPart& into) {
-  const std::size_t colon = part.arguments.find(':');
-  into.space = part.arguments.substr(0, colon);
-  if (colon != std::string::npos) into.key = part.arguments.substr(colon + 1);
-  into.most_bytes = part.most_bytes;
-  if (into.space.empty() || into.key.empty())
-    return in_quotes(to_string(part)) + " names no value; write %DYNAMIC_METADATA(SPACE:KEY)%";
-  if (into.key.find(':') == std::string::npos) return "";
-  return in_quotes(to_string(part)) + " goes into a value, and no value here has keys; write SPACE:KEY";
-}
-
 std::string read_state(const FormatPart& part, ConnectionPart& into) {
   StateName name;
   std::string fault = read_state_name(part, name);
@@ -71,9 +60,10 @@ std::string convert(FormatPart part, ConnectionPart& into) {
       std::find_if(kOperators.begin(), kOperators.end(), [&](const auto& row) { return row.first == part.name; });
   if (found == kOperators.end()) return unknown_operator(part, known_names());
   into.op = found->second;
-  if (into.op == Operator::metadata) return read_metadata(part, into);
   if (into.op == Operator::state) return read_state(part, into);
-  return bare_operator_fault(part);
+  if (into.op != Operator::metadata) return bare_operator_fault(part);
+  into.most_bytes = part.most_bytes;
+  return read_metadata_place(part, into.space, into.key);
 }
 
 std::string parse(std::string_view text, ConnectionFormat& format) {

@@ -65,6 +65,17 @@ std::string original_fault(const Metadata& value) {
   return in_quotes(value.value) + " is no IP:PORT to go to";
 }
 
+// Envoy prints the whole space where there is no key, and goes on into values that have keys; ours have none.
+std::string read_metadata_place(const FormatPart& part, std::string& space, std::string& key) {
+  const std::size_t colon = part.arguments.find(':');
+  space = part.arguments.substr(0, colon);
+  if (colon != std::string::npos) key = part.arguments.substr(colon + 1);
+  if (space.empty() || key.empty())
+    return in_quotes(to_string(part)) + " names no value; write %DYNAMIC_METADATA(SPACE:KEY)%";
+  if (key.find(':') == std::string::npos) return "";
+  return in_quotes(to_string(part)) + " goes into a value, and no value here has keys; write SPACE:KEY";
+}
+
 std::string printed(const Metadata& value) {
   double number = 0;
   const char* const end = value.value.data() + value.value.size();

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/formatter.hpp"
 #include "tunnel/plan.hpp"
 
 namespace tunnel::plan {
@@ -31,6 +32,9 @@ std::string metadata_fault(const Metadata& value);
 
 // The clause for a value that is no IP:PORT, under kOriginalKey; "" else.
 std::string original_fault(const Metadata& value);
+
+// What %DYNAMIC_METADATA(SPACE:KEY)% names. The fault of an operator that names no value, or "".
+std::string read_metadata_place(const FormatPart& part, std::string& space, std::string& key);
 
 // The value as a connection has it: a number in the shortest form, which is 1e+05 for 100000, as Envoy prints it.
 std::string printed(const Metadata& value);

@@ -58,7 +58,8 @@ void Cluster::read_metadata() {
   for (const plan::Endpoint& endpoint : plan_.endpoints) {
     const plan::Passed passed = plan::passed_metadata(plan_, endpoint);
     auto metadata = passed.values.empty() ? nullptr : std::make_shared<DynamicMetadata>();
-    for (const plan::Metadata* value : passed.values) (*metadata)[value->space][value->key] = plan::printed(*value);
+    for (const plan::Metadata* value : passed.values)
+      (*metadata)[value->space][value->key] = {plan::printed(*value), value->kind == plan::Metadata::Kind::text};
     passed_.push_back({std::move(metadata), passed.missing});
   }
 }
@@ -169,7 +170,7 @@ Task<Result<Cluster::Dialed>> Cluster::connect_internal(plan::Internal address, 
   std::string name = plan::to_string(address);
   std::string peer = opened->upstream.empty() ? name : std::move(opened->upstream);
   FilterStatePtr state = plan_.passes_state ? std::move(opened->state) : nullptr;
-  co_return Dialed{std::move(opened->stream), std::move(name), std::move(peer), nullptr, std::move(state)};
+  co_return Dialed{std::move(opened->stream), std::move(name), std::move(peer), nullptr, {}, std::move(state)};
 }
 
 Task<Result<Cluster::Dialed>> Cluster::connect_unix(const plan::Unix& address, ConnectRequest& request) {
@@ -205,7 +206,7 @@ Task<Result<Cluster::Dialed>> Cluster::connect_any(std::vector<SocketAddress> ad
   if (!connected.ok()) count_failure(connected.error());
   if (!connected.ok()) co_return connected.error();
   std::string address = connected->address.to_string();
-  co_return Dialed{std::move(connected->stream), address, address};
+  co_return Dialed{std::move(connected->stream), address, address, nullptr, connected->local};
 }
 
 Task<Result<Cluster::Dialed>> Cluster::connect_tcp(const plan::Tcp& address, ConnectRequest& request) {

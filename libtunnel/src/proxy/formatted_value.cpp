@@ -34,8 +34,8 @@ std::string remote_value(plan::Operator op, const ConnectionInfo& info) {
 }
 
 std::string metadata_of(const plan::ConnectionPart& part, const ConnectionInfo& info) {
-  const std::string* value = metadata_value(info, part.space, part.key);
-  return value == nullptr ? "" : value->substr(0, part.most_bytes.value_or(std::string::npos));
+  const MetadataValue* value = metadata_value(info.metadata.get(), part.space, part.key);
+  return value == nullptr ? "" : value->text.substr(0, part.most_bytes.value_or(std::string::npos));
 }
 
 std::string value_of(const plan::ConnectionPart& part, const ConnectionInfo& info) {
@@ -75,10 +75,10 @@ std::string value_of(const plan::ConnectionPart& part, const ConnectionInfo& inf
 
 }  // namespace
 
-const std::string* metadata_value(const ConnectionInfo& info, std::string_view space, std::string_view key) {
-  if (!info.metadata) return nullptr;
-  const auto keys = info.metadata->find(space);
-  if (keys == info.metadata->end()) return nullptr;
+const MetadataValue* metadata_value(const DynamicMetadata* metadata, std::string_view space, std::string_view key) {
+  if (metadata == nullptr) return nullptr;
+  const auto keys = metadata->find(space);
+  if (keys == metadata->end()) return nullptr;
   const auto value = keys->second.find(key);
   return value == keys->second.end() ? nullptr : &value->second;
 }

@@ -16,7 +16,7 @@ plan::ConnectionFormat format_of(const std::string& text, bool inspector);
 // The text `format` stands for on behalf of a connection; an operator that has no value there is empty.
 std::string formatted_value(const plan::ConnectionFormat& format, const ConnectionInfo& info);
 
-// What a connection brought along under a space and a key, or nullptr. Lives as long as its metadata.
-const std::string* metadata_value(const ConnectionInfo& info, std::string_view space, std::string_view key);
+// What is there under a space and a key, or nullptr. Lives as long as `metadata`, which may be nullptr.
+const MetadataValue* metadata_value(const DynamicMetadata* metadata, std::string_view space, std::string_view key);
 
 }  // namespace tunnel::proxy

@@ -167,6 +167,7 @@ class Forwarding {
     switch (end.reason) {
       case PumpEnd::Reason::ended: {
         flow_.ended(Direction::down);
+        handler_.note_trailers(live_.record, client_.trailers());
         Result<void> finished = co_await server_.finish(client_.trailers());
         if (!finished.ok()) fail_downstream(finished.error());
         break;
@@ -257,6 +258,7 @@ Task<Forwarded> try_forward(Handler& handler, Cluster& cluster, http::Pool& pool
     result = co_await running;
   }
   result.upstream = std::move(acquired->address);
+  result.upstream_local = acquired->local;
   co_return result;
 }
 
@@ -278,9 +280,10 @@ Task<Forwarded> forward(Handler& handler, Cluster& cluster, http::ServerExchange
   }
   const TimePoint begun = handler.context().loop.now();
   std::uint64_t newest = 0;
-  for (std::uint64_t tries = 0;; ++tries) {
+  for (unsigned tries = 0;; ++tries) {
     Task<Forwarded> trying = try_forward(handler, cluster, **pool, server, request, timeouts, begun, newest, live);
     Forwarded result = co_await trying;
+    result.attempts = tries + 1;
     const bool again = result.status == 0 && result.error.retry_safe && result.bytes_received == 0 &&
                        tries < handler.context().limits.retries && !request.cancel.cancelled();
     if (!again) co_return result;

@@ -13,6 +13,8 @@ struct Forwarded {
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
   std::string upstream;
+  SocketAddress upstream_local{};
+  unsigned attempts = 0;
 };
 
 // Where a request shows while it is under way: its bytes in the edge's traffic, and by the flow that moves them now;

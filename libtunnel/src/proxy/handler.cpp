@@ -98,6 +98,7 @@ AccessRecord Handler::start_record(AccessRecord::Kind kind, const Admission& adm
   record.protocol = "TCP";
   record.downstream_remote = info.downstream;
   record.downstream_local = info.local_name;
+  record.metadata = info.metadata;
   record.state = info.state;
   record.refused = static_cast<bool>(admission.refusal());
   return record;
@@ -111,6 +112,10 @@ void Handler::note_request(AccessRecord& record, const http::Fields& fields) con
 
 void Handler::note_response(AccessRecord& record, const http::Fields& fields) const {
   if (record.fields) take(logged_.response, fields, record.fields->response);
+}
+
+void Handler::note_trailers(AccessRecord& record, const http::Fields& fields) const {
+  if (record.fields) take(logged_.trailers, fields, record.fields->trailers);
 }
 
 void Handler::count_sent(const AccessRecord& record) const {
@@ -194,9 +199,9 @@ void Handler::look_at(ConnectionInfo& info) const {
 }
 
 void Handler::take_original(ConnectionInfo& info) {
-  const std::string* told = metadata_value(info, plan::kOriginalSpace, plan::kOriginalKey);
+  const MetadataValue* told = metadata_value(info.metadata.get(), plan::kOriginalSpace, plan::kOriginalKey);
   const std::string value =
-      told != nullptr ? *told : plan::state_value(info.state.get(), plan::kOriginalStateKey, true);
+      told != nullptr ? told->text : plan::state_value(info.state.get(), plan::kOriginalStateKey, true);
   plan::Tcp tcp;
   if (value.empty() || !plan::parse_host_port(value, tcp).empty()) return;
   if (const auto address = SocketAddress::from_literal(tcp.host, tcp.port)) info.original = *address;

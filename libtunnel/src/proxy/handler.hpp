@@ -57,9 +57,10 @@ class Handler : public net::Acceptor, public net::InternalListener {
                             std::string_view cluster) const;
   // What its bytes are counted in while they move: a flow does.
   Traffic& traffic(const AccessRecord& record) const { return stats_.edge(record.cluster).traffic; }
-  // What of the fields of a request, or of its answer, the listener's log takes.
+  // What of the fields of a request, of its answer, or of that one's trailers, the listener's log takes.
   void note_request(AccessRecord& record, const http::Fields& fields) const;
   void note_response(AccessRecord& record, const http::Fields& fields) const;
+  void note_trailers(AccessRecord& record, const http::Fields& fields) const;
   // The bytes a record says were sent, where no flow moved them.
   void count_sent(const AccessRecord& record) const;
   // The status a record says was answered.

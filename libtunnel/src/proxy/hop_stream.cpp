@@ -31,6 +31,7 @@ void HopStream::attach(Cluster::Dialed upstream) {
   tunnel_ = upstream.tunnel;
   upstream_ = std::move(upstream.stream);
   record_.upstream = std::move(upstream.address);
+  record_.upstream_local = upstream.local;
   flow_.emplace(handler_.context(), handler_.tunnel_timeouts(), &HopStream::expired, this, &handler_.traffic(record_));
   flow_->on_silence(
       [](void* self) noexcept {

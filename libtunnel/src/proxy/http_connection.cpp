@@ -195,6 +195,8 @@ Task<void> HttpConnection::answer(http::ServerExchange& exchange, const plan::Ro
   Forwarded result = co_await forwarding;
   watch.stop();
   record.upstream = std::move(result.upstream);
+  record.upstream_local = result.upstream_local;
+  record.attempts = result.attempts;
   record.bytes_received = result.bytes_received;
   record.bytes_sent = result.bytes_sent;
   record.status = result.status;
@@ -316,11 +318,13 @@ Task<void> HttpConnection::terminate(http::ServerExchange& exchange, const plan:
   ClientWatch watch(exchange, cancel);
   ConnectRequest connect_request{info_, cancel};
   Task<Result<Cluster::Dialed>> connecting = connect(head, cluster, connect_request);
+  record.attempts = 1;
   Result<Cluster::Dialed> upstream = co_await connecting;
   watch.stop();
   record.far_state = upstream.ok() ? upstream->far_state : upstream.error().far_state;
   if (!upstream.ok()) co_return co_await refuse(exchange, upstream.error(), record);
   record.upstream = upstream->address;
+  record.upstream_local = upstream->local;
   record.status = 200;
   record.answer = AccessRecord::Answer::upstream;
   // Here the tunnel ends, so it is for us to say that the body is welcome.

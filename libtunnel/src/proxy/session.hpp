@@ -27,6 +27,7 @@ class Session final : public Connection {
   void describe(Listing& into) const override { into.add(record, relay != nullptr ? &relay->flow() : nullptr); }
   void attach(Cluster::Dialed dialed) {
     record.upstream = std::move(dialed.address);
+    record.upstream_local = dialed.local;
     endpoint = std::move(dialed.endpoint);
     tunnel = dialed.tunnel;
     upstream = std::move(dialed.stream);

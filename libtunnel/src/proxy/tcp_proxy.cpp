@@ -71,6 +71,7 @@ Task<Result<Cluster::Dialed>> TcpProxy::connect_upstream(ConnectRequest& request
     record.authority = std::move(*target);
   }
   for (unsigned attempt = 1;; ++attempt) {
+    record.attempts = attempt;
     Cancel cancel(request.cancel, cluster_.plan().connect_timeout, cluster_.timeout_error());
     ConnectRequest timed{request.info, cancel};
     Task<Result<Cluster::Dialed>> connecting =

@@ -220,7 +220,8 @@ Task<Result<Cluster::Dialed>> TunnelOpening::try_open(const std::string& target,
       refused.far_state = std::move(acquired->far_state);
       co_return refused;
     }
-    Cluster::Dialed dialed{std::move(acquired->exchange), std::move(acquired->address), std::move(acquired->peer)};
+    Cluster::Dialed dialed{std::move(acquired->exchange), std::move(acquired->address), std::move(acquired->peer),
+                           nullptr, acquired->local};
     dialed.far_state = std::move(acquired->far_state);
     if (keeps_trailers_) dialed.tunnel = &exchange;
     co_return dialed;

@@ -11,10 +11,12 @@
 #include <chrono>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/log.hpp"
 #include "plan/host_port.hpp"
 #include "plan/state.hpp"
+#include "proxy/formatted_value.hpp"
 #include "runtime/response_flags.hpp"
 
 namespace tunnel::runtime {
@@ -60,9 +62,26 @@ std::string host_of(std::string_view address) {
   return std::string(host);
 }
 
+// Empty of an address that has none.
 std::string port_of(std::string_view address) {
   const std::size_t colon = colon_of(address);
   return colon == std::string_view::npos ? "" : std::string(address.substr(colon + 1));
+}
+
+std::optional<std::string> if_any(std::string text) {
+  return text.empty() ? std::nullopt : std::optional<std::string>(std::move(text));
+}
+
+// Of an internal hop our end has a name, of a unix socket none.
+std::string upstream_local(const AccessRecord& record) {
+  if (record.upstream.starts_with("internal:")) return "internal:internal_client_address";
+  return record.upstream_local.family() == AF_UNSPEC ? "" : record.upstream_local.to_string();
+}
+
+// What stands behind the name in "internal:NAME/ID".
+std::string endpoint_id(const AccessRecord& record) {
+  const std::string name = "internal:" + std::string(record.listener) + "/";
+  return record.downstream_local.starts_with(name) ? record.downstream_local.substr(name.size()) : "";
 }
 
 // What a client that had gone was told is no answer.
@@ -71,15 +90,20 @@ std::uint16_t status_of(const AccessRecord& record) {
   return gone && record.answer == AccessRecord::Answer::none ? 0 : record.status;
 }
 
-std::string field_of(const AccessRecord& record, Op op, const std::string& name) {
-  if (name == ":method") return record.method;
-  if (name == ":path") return record.path;
-  if (name == ":authority") return record.kind == AccessRecord::Kind::connection ? "" : record.authority;
-  if (name == ":status") return status_of(record) == 0 ? "" : std::to_string(status_of(record));
-  if (!record.fields) return "";
-  const LoggedFields::List& list = op == Op::request ? record.fields->request : record.fields->response;
+const LoggedFields::List& fields_for(Op op, const LoggedFields& fields) {
+  if (op == Op::trailer) return fields.trailers;
+  return op == Op::request ? fields.request : fields.response;
+}
+
+std::optional<std::string> field_of(const AccessRecord& record, Op op, const std::string& name) {
+  if (name == ":method") return if_any(record.method);
+  if (name == ":path") return if_any(record.path);
+  if (name == ":authority") return if_any(record.kind == AccessRecord::Kind::connection ? "" : record.authority);
+  if (name == ":status") return if_any(status_of(record) == 0 ? "" : std::to_string(status_of(record)));
+  if (!record.fields) return std::nullopt;
+  const LoggedFields::List& list = fields_for(op, *record.fields);
   const auto found = std::find_if(list.begin(), list.end(), [&](const auto& field) { return field.first == name; });
-  return found == list.end() ? "" : found->second;
+  return found == list.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::string time_of(const AccessRecord& record, const std::string& format) {
@@ -89,9 +113,11 @@ std::string time_of(const AccessRecord& record, const std::string& format) {
   return plan::format_time(format, seconds.count(), static_cast<std::uint32_t>(rest.count()));
 }
 
+// No flag is "-", also where empty values are left out, as in Envoy.
 std::string flags_of(const AccessRecord& record, bool in_full) {
   const ResponseFlag flag = response_flag(record);
   std::string text(in_full ? flag.long_flag : flag.flag);
+  if (text.empty()) return "-";
   if (used_up_attempts(record)) text += in_full ? ",UpstreamRetryLimitExceeded" : ",URX";
   return text;
 }
@@ -105,18 +131,29 @@ std::string failure_of(const AccessRecord& record) {
   return text;
 }
 
-std::string request_value(const plan::AccessPart& part, const AccessRecord& record) {
-  std::string value = field_of(record, part.op, part.first);
-  if (value.empty() && !part.second.empty()) value = field_of(record, part.op, part.second);
-  if (part.most_bytes && value.size() > *part.most_bytes) value.resize(*part.most_bytes);
+std::optional<std::string> cut(std::optional<std::string> value, std::optional<std::size_t> most_bytes) {
+  if (value && most_bytes && value->size() > *most_bytes) value->resize(*most_bytes);
   return value;
 }
 
-std::string object_value(const plan::AccessPart& part, const AccessRecord& record) {
+std::optional<std::string> field_value(const plan::AccessPart& part, const AccessRecord& record) {
+  std::optional<std::string> value = field_of(record, part.op, part.first);
+  if (!value && !part.second.empty()) value = field_of(record, part.op, part.second);
+  return cut(std::move(value), part.most_bytes);
+}
+
+const MetadataValue* metadata_of(const plan::AccessPart& part, const AccessRecord& record) {
+  return proxy::metadata_value(record.metadata.get(), part.first, part.second);
+}
+
+std::optional<std::string> metadata_text(const plan::AccessPart& part, const AccessRecord& record) {
+  const MetadataValue* value = metadata_of(part, record);
+  return value == nullptr ? std::nullopt : cut(value->text, part.most_bytes);
+}
+
+std::optional<std::string> object_text(const plan::AccessPart& part, const AccessRecord& record) {
   const FilterStatePtr& state = part.op == Op::state ? record.state : record.far_state;
-  std::string value = plan::state_value(state.get(), part.first, part.plain);
-  if (part.most_bytes && value.size() > *part.most_bytes) value.resize(*part.most_bytes);
-  return value;
+  return cut(if_any(plan::state_value(state.get(), part.first, part.plain)), part.most_bytes);
 }
 
 // What is JSON as it stands.
@@ -124,31 +161,45 @@ bool is_typed(const plan::AccessPart& part) {
   return (part.op == Op::state || part.op == Op::far_state) && !part.plain;
 }
 
-std::string address_value(Op op, const AccessRecord& record) {
+enum class Of : std::uint8_t { address, host, port };
+
+std::optional<std::string> address_part(Of part, const std::string& address) {
+  if (address.empty()) return std::nullopt;
+  if (part == Of::address) return plan::as_envoy_writes(address);
+  return part == Of::host ? host_of(address) : port_of(address);
+}
+
+std::optional<std::string> address_value(Op op, const AccessRecord& record) {
   switch (op) {
     case Op::upstream_address:
-      return plan::as_envoy_writes(record.upstream);
+      return address_part(Of::address, record.upstream);
     case Op::upstream_host:
-      return host_of(record.upstream);
+      return address_part(Of::host, record.upstream);
     case Op::upstream_port:
-      return port_of(record.upstream);
+      return address_part(Of::port, record.upstream);
+    case Op::upstream_local_address:
+      return address_part(Of::address, upstream_local(record));
+    case Op::upstream_local_host:
+      return address_part(Of::host, upstream_local(record));
+    case Op::upstream_local_port:
+      return address_part(Of::port, upstream_local(record));
     case Op::remote_address:
-      return plan::as_envoy_writes(record.downstream_remote);
+      return address_part(Of::address, record.downstream_remote);
     case Op::remote_host:
-      return host_of(record.downstream_remote);
+      return address_part(Of::host, record.downstream_remote);
     case Op::remote_port:
-      return port_of(record.downstream_remote);
+      return address_part(Of::port, record.downstream_remote);
     case Op::local_address:
-      return plan::as_envoy_writes(record.downstream_local);
+      return address_part(Of::address, record.downstream_local);
     case Op::local_host:
-      return host_of(record.downstream_local);
+      return address_part(Of::host, record.downstream_local);
     default:
-      return port_of(record.downstream_local);
+      return address_part(Of::port, record.downstream_local);
   }
 }
 
-// "": it has none.
-std::string value_of(const plan::AccessPart& part, const AccessRecord& record) {
+// Nothing: it has none.
+std::optional<std::string> value_of(const plan::AccessPart& part, const AccessRecord& record) {
   switch (part.op) {
     case Op::none:
       return part.text;
@@ -156,13 +207,21 @@ std::string value_of(const plan::AccessPart& part, const AccessRecord& record) {
       return time_of(record, part.first);
     case Op::request:
     case Op::response:
-      return request_value(part, record);
+    case Op::trailer:
+      return field_value(part, record);
+    case Op::metadata:
+      return metadata_text(part, record);
+    case Op::state:
+    case Op::far_state:
+      return object_text(part, record);
+    case Op::server_name:
+      return if_any(record.server_name);
     case Op::protocol:
-      return record.protocol == "TCP" ? "" : std::string(record.protocol);
+      return if_any(record.protocol == "TCP" ? "" : std::string(record.protocol));
     case Op::response_code:
       return std::to_string(status_of(record));
     case Op::response_code_details:
-      return response_details(record);
+      return if_any(response_details(record));
     case Op::response_flags:
     case Op::response_flags_long:
       return flags_of(record, part.op == Op::response_flags_long);
@@ -172,77 +231,90 @@ std::string value_of(const plan::AccessPart& part, const AccessRecord& record) {
       return std::to_string(record.bytes_sent);
     case Op::duration:
       return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(record.duration).count());
+    case Op::upstream_attempts:
+      return std::to_string(record.attempts);
     case Op::upstream_cluster:
-      return std::string(record.cluster);
+      return if_any(std::string(record.cluster));
     case Op::upstream_failure:
-      return failure_of(record);
-    case Op::state:
-    case Op::far_state:
-      return object_value(part, record);
-    case Op::server_name:
-      return record.server_name;
+      return if_any(failure_of(record));
+    case Op::endpoint_id:
+      return endpoint_id(record);
+    case Op::termination_details:
+      return std::nullopt;  // only filters there are none of here, RBAC and TLS, leave any
     case Op::log_type:
       return record.kind == AccessRecord::Kind::connection ? "TcpConnectionEnd" : "DownstreamEnd";
     case Op::host_name:
-      return host_name();
+      return if_any(host_name());
     default:
       return address_value(part.op, record);
   }
 }
 
-std::string text_of(const plan::AccessParts& parts, const AccessRecord& record) {
+std::string text_of(const plan::AccessParts& parts, const AccessRecord& record, std::string_view nothing) {
   std::string text;
   for (const plan::AccessPart& part : parts) {
-    const std::string value = value_of(part, record);
-    if (part.op == Op::none || (is_typed(part) && !value.empty()))
-      text += value;
+    if (part.op == Op::none) {
+      text += part.text;
+      continue;
+    }
+    const std::optional<std::string> value = value_of(part, record);
+    if (!value)
+      text += nothing;
     else
-      text += value.empty() ? "-" : escaped(value);
+      text += is_typed(part) ? *value : escaped(*value);
   }
   return text;
 }
 
-// An operator alone keeps what it is in JSON: a number, or null where there is no value; no flag is "-", as in Envoy.
-std::string json_of(const plan::AccessParts& parts, const AccessRecord& record) {
-  if (parts.size() != 1 || parts.front().op == Op::none) return quoted(text_of(parts, record));
-  const Op op = parts.front().op;
-  std::string value = value_of(parts.front(), record);
-  if (value.empty()) return op == Op::response_flags || op == Op::response_flags_long ? quoted("-") : "null";
-  if (is_typed(parts.front()) && !parts.front().most_bytes) return value;
-  return plan::is_number(op) ? value : quoted(log::escape(value, kMostValueBytes));
+// An operator alone keeps what it is in JSON; "": it has no value.
+std::string json_of(const plan::AccessPart& part, const AccessRecord& record) {
+  if (part.op == Op::metadata) {
+    const MetadataValue* value = metadata_of(part, record);
+    if (value != nullptr && !value->is_text) return value->text;  // which is not cut
+  }
+  const std::optional<std::string> value = value_of(part, record);
+  if (!value) return "";
+  if (is_typed(part) && !part.most_bytes) return *value;
+  return plan::is_number(part.op) ? *value : quoted(log::escape(*value, kMostValueBytes));
 }
 
 }  // namespace
 
 AccessLine::AccessLine(const plan::AccessFormat& format)
-    : text_(plan::parse_access_text(format.text)), fields_(compiled(format.fields)) {}
+    : text_(plan::parse_access_text(format.text)),
+      fields_(compiled(format.fields)),
+      omits_empty_(format.omit_empty_values) {}
 
 std::vector<AccessLine::Field> AccessLine::compiled(const std::vector<plan::AccessField>& fields) {
   std::vector<Field> made;
   made.reserve(fields.size());
   for (const plan::AccessField& field : fields)
-    made.push_back({(made.empty() ? "" : ",") + quoted(field.name) + ":", plan::parse_access_text(field.text),
-                    compiled(field.fields)});
+    made.push_back({quoted(field.name) + ":", plan::parse_access_text(field.text), compiled(field.fields)});
   return made;
 }
 
-void AccessLine::write(const std::vector<Field>& fields, const AccessRecord& record, std::string& line) {
-  line += '{';
+std::string AccessLine::json_value(const Field& field, const AccessRecord& record) const {
+  if (!field.fields.empty()) return json_object(field.fields, record);
+  const bool alone = field.parts.size() == 1 && field.parts.front().op != Op::none;
+  std::string value = alone ? json_of(field.parts.front(), record) : quoted(text_of(field.parts, record, nothing()));
+  return value.empty() && !omits_empty_ ? "null" : value;
+}
+
+std::string AccessLine::json_object(const std::vector<Field>& fields, const AccessRecord& record) const {
+  std::string object;
   for (const Field& field : fields) {
-    line += field.begin;
-    if (field.fields.empty())
-      line += json_of(field.parts, record);
-    else
-      write(field.fields, record, line);
+    const std::string value = json_value(field, record);
+    if (value.empty()) continue;
+    object += object.empty() ? '{' : ',';
+    object += field.begin + value;
   }
-  line += '}';
+  return object.empty() ? object : object + '}';
 }
 
 std::string AccessLine::of(const AccessRecord& record) const {
-  if (fields_.empty()) return text_of(text_, record);
-  std::string line;
-  write(fields_, record, line);
-  return line + '\n';
+  if (fields_.empty()) return text_of(text_, record, nothing());
+  const std::string object = json_object(fields_, record);
+  return (object.empty() ? "{}" : object) + '\n';
 }
 
 }  // namespace tunnel::runtime

@@ -3,6 +3,7 @@
 // escaped, so that nobody writes lines, or the end of a quoted text, into another one's log.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/access_record.hpp"
@@ -19,15 +20,19 @@ class AccessLine {
 
  private:
   struct Field {
-    std::string begin;  // ',' where it follows another, name and ':', as JSON
+    std::string begin;  // name and ':', as JSON
     plan::AccessParts parts;
     std::vector<Field> fields;  // of an object
   };
   static std::vector<Field> compiled(const std::vector<plan::AccessField>& fields);
-  static void write(const std::vector<Field>& fields, const AccessRecord& record, std::string& line);
+  // As JSON; "" if it is left out.
+  std::string json_value(const Field& field, const AccessRecord& record) const;
+  std::string json_object(const std::vector<Field>& fields, const AccessRecord& record) const;
+  std::string_view nothing() const { return omits_empty_ ? "" : "-"; }  // for an operator without a value in a text
 
   plan::AccessParts text_;
   std::vector<Field> fields_;
+  bool omits_empty_;
 };
 
 }  // namespace tunnel::runtime

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "net/network.hpp"
+#include "plan/access_format.hpp"
 #include "proxy/stage.hpp"
 
 namespace tunnel::runtime {
@@ -14,7 +15,7 @@ struct Worker::Stage {
   Stage(Worker& worker, Sources sources, const Team& team)
       : loop(worker.loop_),
         context{worker.loop_, worker.counters_, worker.limits_},
-        network(worker.loop_, context, worker.resolver_),
+        network(worker.loop_, context, worker.resolver_, plan::logs_upstream_local(worker.plan_)),
         proxies(context, worker.plan_, network, worker.records_, worker.shared_, worker.stats_) {
     for (Socket& socket : sources.sockets)
       listeners.push_back(std::make_unique<net::Listener>(

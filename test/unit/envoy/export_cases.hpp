@@ -136,10 +136,12 @@ inline void add_listeners(std::vector<Case>& cases) {
   cases.push_back({"access_format.text", "", complaining, kLogger + ".log_format.text_format_source.inline_string",
                    "100%% %DURATION%\n"});
   const Plan objects = with(logging, [](Plan& plan) {
+    plan.listeners[0].access_format.omit_empty_values = true;
     plan.listeners[0].access_format.fields = {{"a b", "x"}, {"c", "", {{"d", "%REQ(:PATH)%"}}}};
   });
   cases.push_back(
       {"access_format.fields", "", objects, kLogger + ".log_format.json_format", "{a b: x, c: {d: %REQ(:PATH)%}}"});
+  cases.push_back({"access_format.omit_empty_values", "", objects, kLogger + ".log_format.omit_empty_values", "true"});
   cases.push_back({"access_field.name", "", objects, kLogger + ".log_format.json_format.a b", "x"});
   cases.push_back({"access_field.text", "", objects, kLogger + ".log_format.json_format.c.d", "%REQ(:PATH)%"});
   cases.push_back({"access_field.fields", "", objects, kLogger + ".log_format.json_format.c", "{d: %REQ(:PATH)%}"});

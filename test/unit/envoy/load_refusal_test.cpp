@@ -178,8 +178,10 @@ TEST(EnvoyRefusal, FormsOfAccessLogsThatNobodyCouldWrite) {
       "typed_config.";
   const std::string json = at + "log_format.json_format";
   expect_refused({
-      {logged("log_format: {text_format_source: {inline_string: \"%DYNAMIC_METADATA(a:b)%\"}}"),
-       at + "log_format.text_format_source.inline_string: '%DYNAMIC_METADATA(a:b)%' is not supported by this version"},
+      {logged("log_format: {text_format_source: {inline_string: \"%ROUTE_NAME%\"}}"),
+       at + "log_format.text_format_source.inline_string: '%ROUTE_NAME%' is not supported by this version"},
+      {logged("log_format: {omit_empty_values: 1, text_format: x}"),
+       at + "log_format.omit_empty_values: write true or false"},
       {logged("log_format: {text_format_source: {inline_string: \"\"}}"),
        at + "log_format.text_format_source.inline_string: a format is missing; without one the lines are those of "
             "--log-format"},

@@ -241,6 +241,8 @@ TEST(EnvoyLoad, AccessLogs) {
   const plan::AccessFormat text{"%DURATION% ms\n", {}};
   EXPECT_EQ(form("log_format: {text_format_source: {inline_string: \"%DURATION% ms\\n\"}}"), text);
   EXPECT_EQ(form("log_format: {text_format: \"%DURATION% ms\\n\"}"), text);
+  EXPECT_EQ(form("log_format: {text_format: \"%DURATION% ms\\n\", omit_empty_values: true}"),
+            (plan::AccessFormat{text.text, {}, true}));
   EXPECT_EQ(form("format: \"%DURATION% ms\\n\""), text);
   const plan::AccessFormat json{"", {{"a", "", {{"c", "1"}, {"d", "e"}}}, {"b", "%DURATION%"}}};
   EXPECT_EQ(form("log_format: {json_format: {b: \"%DURATION%\", a: {d: e, c: '1'}}}"), json);

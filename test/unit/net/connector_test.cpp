@@ -33,7 +33,18 @@ TEST_F(ConnectTcp, Connects) {
   Result<net::Connected> connected = connect({server.address()});
   ASSERT_TRUE(connected.ok());
   EXPECT_EQ(connected->address, server.address());
+  EXPECT_EQ(connected->local.family(), AF_UNSPEC);
   EXPECT_EQ(server.accept_all(), 1U);
+}
+
+TEST_F(ConnectTcp, TellsOurEndWhereItIsAskedFor) {
+  test::TcpServer server;
+  Result<net::Connected> connected =
+      test::await_on(loop, net::connect_tcp(loop, context, {server.address()}, client, true));
+  ASSERT_TRUE(connected.ok());
+  EXPECT_EQ(connected->local.ip(), server.address().ip());
+  EXPECT_NE(connected->local.port(), 0);
+  EXPECT_NE(connected->local, server.address());
 }
 
 TEST_F(ConnectTcp, Refused) {

@@ -23,6 +23,10 @@ TEST(AccessFormat, IsTextAndOperators) {
   EXPECT_EQ(parts[4], (AccessPart{"\n"}));
 }
 
+TEST(AccessFormat, MetadataHasASpaceAndAKey) {
+  EXPECT_EQ(parse_access_text("%DYNAMIC_METADATA(a.b:c):9%"), (AccessParts{{"", Op::metadata, "a.b", "c", 9}}));
+}
+
 TEST(AccessFormat, TakesEnvoysDefault) {
   EXPECT_EQ(access_text_fault("[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" "
                               "%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "
@@ -34,7 +38,11 @@ TEST(AccessFormat, TakesEnvoysDefault) {
 TEST(AccessFormat, FaultsAreNamed) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"%DURATON%", "'%DURATON%' is not supported by this version, did you mean DURATION?"},
-      {"%UPSTREAM_LOCAL_ADDRESS%", "'%UPSTREAM_LOCAL_ADDRESS%' is not supported by this version"},
+      {"%ROUTE_NAME%", "'%ROUTE_NAME%' is not supported by this version"},
+      {"%TRAILER%", "'%TRAILER%': the name of a field is missing"},
+      {"%TRAILER(:status)%", "'%TRAILER(:status)%': ':status' is no trailer"},
+      {"%DYNAMIC_METADATA(a.b)%", "'%DYNAMIC_METADATA(a.b)%' names no value; write %DYNAMIC_METADATA(SPACE:KEY)%"},
+      {"%UPSTREAM_LOCAL_PORT:2%", "'%UPSTREAM_LOCAL_PORT:2%': UPSTREAM_LOCAL_PORT takes no arguments and no length"},
       {"%PROTOCOL:3%", "'%PROTOCOL:3%': PROTOCOL takes no arguments and no length"},
       {"%DURATION(x)%", "'%DURATION(x)%': DURATION takes no arguments and no length"},
       {"%REQ%", "'%REQ%': the name of a field is missing"},
@@ -61,6 +69,10 @@ TEST(AccessFormat, OfObjectsEveryFieldIsJudged) {
   EXPECT_EQ(access_format_faults({"", {{"a", "b"}, {"a", "c"}, {"d", "e", {{"f", "%"}}}}}),
             (std::vector<std::string>{"the field 'a' is there twice", "the field 'd' is a text or an object, not both",
                                       "f: a % begins an operator that has no end; write %% for a percent sign"}));
+  EXPECT_EQ(
+      access_format_faults({"", {}, true}),
+      std::vector<std::string>{"empty values are left out of lines of a form of their own only, and there is none"});
+  EXPECT_EQ(access_format_faults({"x", {}, true}), std::vector<std::string>{});
   AccessFormat deep{"", {{"a", "x"}}};
   for (int i = 0; i < 16; ++i) deep.fields = {{"a", "", deep.fields}};
   EXPECT_EQ(access_format_faults(deep), std::vector<std::string>{"there are at most 16 objects in each other"});
@@ -75,11 +87,23 @@ TEST(AccessFormat, TimesAreInUtc) {
 }
 
 TEST(AccessFormat, KnowsWhichFieldsItTakes) {
-  const LoggedNames names =
-      logged_names({"", {{"a", "%REQ(X-A?X-B)% %REQ(:PATH)%"}, {"b", "", {{"c", "%RESP(Server)%%REQ(x-a)%"}}}}});
+  const LoggedNames names = logged_names(
+      {"", {{"a", "%REQ(X-A?X-B)% %REQ(:PATH)%"}, {"b", "", {{"c", "%RESP(Server)%%REQ(x-a)%%TRAILER(X-T)%"}}}}});
   EXPECT_EQ(names.request, (std::vector<std::string>{"x-a", "x-b"}));
   EXPECT_EQ(names.response, std::vector<std::string>{"server"});
+  EXPECT_EQ(names.trailers, std::vector<std::string>{"x-t"});
   EXPECT_TRUE(logged_names({}).empty());
+}
+
+TEST(AccessFormat, OurEndUpstreamIsAskedForOnlyIfALogHasIt) {
+  Plan plan;
+  plan.listeners.resize(2);
+  plan.listeners[1].access_format = {"", {{"a", "", {{"b", "x%UPSTREAM_LOCAL_PORT%"}}}}};
+  EXPECT_FALSE(logs_upstream_local(plan));
+  plan.listeners[1].access_log = "-";
+  EXPECT_TRUE(logs_upstream_local(plan));
+  plan.listeners[1].access_format = {"%UPSTREAM_REMOTE_PORT%", {}};
+  EXPECT_FALSE(logs_upstream_local(plan));
 }
 
 }  // namespace

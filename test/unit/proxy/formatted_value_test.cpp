@@ -79,7 +79,7 @@ TEST(FormattedValue, InsideTheLocalAddressIsTheListenersAndTheRemoteOneTheClient
 TEST(FormattedValue, WhatAnInternalConnectionBroughtAlong) {
   ConnectionInfo info = inside("encap", "");
   EXPECT_EQ(value("%DYNAMIC_METADATA(a.b:c)%", info), "");
-  info.metadata = std::make_shared<DynamicMetadata>(DynamicMetadata{{"a.b", {{"c", "value"}}}});
+  info.metadata = std::make_shared<DynamicMetadata>(DynamicMetadata{{"a.b", {{"c", {"value"}}}}});
   EXPECT_EQ(value("<%DYNAMIC_METADATA(a.b:c)%>", info), "<value>");
   EXPECT_EQ(value("%DYNAMIC_METADATA(a.b:c):3%|%DYNAMIC_METADATA(a.b:c):9%|%DYNAMIC_METADATA(a.b:c):0%", info),
             "val|value|");

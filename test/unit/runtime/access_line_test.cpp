@@ -75,12 +75,12 @@ TEST(AccessLine, AddressesComeWholeAndInParts) {
   AccessRecord inside = relay();
   inside.upstream = "internal:decap/7";
   EXPECT_EQ(text("%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_PORT% %UPSTREAM_HOST%", inside),
-            "envoy://encap/ - envoy://decap/7");
+            "envoy://encap/  envoy://decap/7");
   inside.upstream = "internal:decap/host.com:0443";
   EXPECT_EQ(text("%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %UPSTREAM_REMOTE_PORT%", inside),
-            "envoy://decap/host.com:0443 -");
+            "envoy://decap/host.com:0443 ");
   inside.upstream = "unix:/run/a.sock:80";
-  EXPECT_EQ(text("%UPSTREAM_HOST% %UPSTREAM_REMOTE_PORT%", inside), "/run/a.sock:80 -");
+  EXPECT_EQ(text("%UPSTREAM_HOST% %UPSTREAM_REMOTE_PORT%", inside), "/run/a.sock:80 ");
 }
 
 TEST(AccessLine, TheServerAClientAsksFor) {
@@ -120,6 +120,72 @@ TEST(AccessLine, OfJsonKeepsNumbersAndHasNullForNothing) {
   EXPECT_EQ(line.of(request()),
             R"({"agent":"curl \"x\"\\x0a","code":200,"none":null,"sizes":{"in":7,"text":"4096 B"},"word":"a \"b\" -"})"
             "\n");
+}
+
+// The values are those Envoy was seen to write.
+TEST(AccessLine, OurEndOfAConnectionToAnUpstream) {
+  const std::string local =
+      "%UPSTREAM_LOCAL_ADDRESS%|%UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%|%UPSTREAM_LOCAL_PORT%|"
+      "%UPSTREAM_REQUEST_ATTEMPT_COUNT%";
+  AccessRecord record = request();
+  record.attempts = 2;
+  EXPECT_EQ(text(local, record), "-|-|-|2");
+  record.upstream_local = *SocketAddress::from_literal("::1", 4712);
+  EXPECT_EQ(text(local, record), "[::1]:4712|::1|4712|2");
+  AccessRecord inside = relay();
+  inside.upstream = "internal:decap/7";
+  EXPECT_EQ(text(local, inside), "envoy://internal_client_address/|envoy://internal_client_address/||0");
+}
+
+TEST(AccessLine, TheEndpointIdIsThatOfTheConnectionInside) {
+  AccessRecord inside = relay();
+  inside.listener = "encap";
+  EXPECT_EQ(text("<%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%>", inside), "<>");
+  inside.downstream_local = "internal:encap/a/b";
+  EXPECT_EQ(text("<%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%>", inside), "<a/b>");
+  EXPECT_EQ(text("<%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%>", request()), "<>");
+}
+
+TEST(AccessLine, MetadataOfTheConnectionKeepsItsKindInJson) {
+  AccessRecord record = relay();
+  record.metadata = std::make_shared<DynamicMetadata>(DynamicMetadata{
+      {"a.b", {{"name", {"da\"ta"}}, {"empty", {""}}, {"number", {"1e+05", false}}, {"flag", {"true", false}}}}});
+  EXPECT_EQ(text("%DYNAMIC_METADATA(a.b:name)% %DYNAMIC_METADATA(a.b:name):2% %DYNAMIC_METADATA(a.b:number)% "
+                 "<%DYNAMIC_METADATA(a.b:empty)%> %DYNAMIC_METADATA(a.b:none)%",
+                 record),
+            "da\\x22ta da 1e+05 <> -");
+  const AccessLine line(plan::AccessFormat{"",
+                                           {{"name", "%DYNAMIC_METADATA(a.b:name)%"},
+                                            {"empty", "%DYNAMIC_METADATA(a.b:empty)%"},
+                                            {"number", "%DYNAMIC_METADATA(a.b:number)%"},
+                                            {"flag", "%DYNAMIC_METADATA(a.b:flag):2%"},
+                                            {"none", "%DYNAMIC_METADATA(a.c:flag)%"}}});
+  EXPECT_EQ(line.of(record), R"({"name":"da\"ta","empty":"","number":1e+05,"flag":true,"none":null})"
+                             "\n");
+}
+
+TEST(AccessLine, TrailersAreNoFieldsOfTheAnswer) {
+  AccessRecord record = request();
+  record.fields->trailers = {{"x-t", "trailer"}};
+  EXPECT_EQ(text("%TRAILER(X-None?X-T):5% %TRAILER(Server)% %RESP(X-T)%", record), "trail - -");
+}
+
+TEST(AccessLine, NothingIsLeftOfValuesThatAreOmitted) {
+  const std::string form = "<%REQ(x-none)%> <%RESPONSE_FLAGS%> <%UPSTREAM_LOCAL_PORT%>";
+  EXPECT_EQ(AccessLine(plan::AccessFormat{form, {}, true}).of(request()), "<> <-> <>");
+  const AccessLine line(plan::AccessFormat{"",
+                                           {{"none", "%REQ(x-none)%"},
+                                            {"flags", "%RESPONSE_FLAGS%"},
+                                            {"port", "%UPSTREAM_LOCAL_PORT%"},
+                                            {"id", "%DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID%"},
+                                            {"object", "", {{"a", "", {{"b", "%REQ(x-none)%"}}}}},
+                                            {"mixed", "%REQ(x-none)%%REQ(x-none)%"},
+                                            {"text", ""}},
+                                           true});
+  EXPECT_EQ(line.of(request()), R"({"flags":"-","id":"","mixed":"","text":""})"
+                                "\n");
+  const AccessLine nothing(plan::AccessFormat{"", {{"none", "%REQ(x-none)%"}}, true});
+  EXPECT_EQ(nothing.of(request()), "{}\n");
 }
 
 TEST(AccessLine, OfJsonHasADashForNoFlag) {
