@@ -61,7 +61,8 @@ class Echo final : public http::ExchangeHandler {
     const Result<void> finished = co_await exchange.shutdown_write();
     (void)finished.ok();
   }
-  void rejected(std::string_view /*protocol*/, std::uint16_t status, std::string_view /*detail*/) override {
+  void rejected(std::string_view /*protocol*/, std::uint16_t status, std::size_t /*body_bytes*/,
+                std::string_view /*detail*/) override {
     require(status >= 400 && status < 600, "what is refused has the status for it");
   }
 };

@@ -116,6 +116,19 @@ TEST_P(Routes, LeaveTheFieldsThatTheLogTakes) {
   }
 }
 
+// As of an answer that was passed on, in the log and in the counters.
+TEST_P(Routes, CountTheTextOfARefusal) {
+  World world(front({{{}, plan::Forward{"out"}, {}}}));
+  world.network.at("10.0.0.9:80").refusal = Error(Error::Kind::refused);
+  const std::string refused = ask(world, test::get("a.example"));
+  const std::string text = refused.substr(refused.find(' ') + 1);
+  ASSERT_NE(text, "");
+  EXPECT_EQ(world.records.all.back().bytes_sent, text.size());
+  EXPECT_EQ(world.count(Counter::bytes_sent), text.size());
+  ask(world, test::get("a.example", "/", "HEAD"));
+  EXPECT_EQ(world.records.all.back().bytes_sent, 0U);
+}
+
 TEST_P(Routes, LookAtEveryFieldOfAName) {
   World world(front({
       answered({false, "/", false, "", {{"x-auth", "yes"}}}, "yes"),

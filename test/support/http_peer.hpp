@@ -71,7 +71,7 @@ class HttpServer final : private http::ExchangeHandler {
     bool ended = false;
   };
   Task<void> serve(http::ServerExchange& exchange) override;
-  void rejected(std::string_view, std::uint16_t, std::string_view) override {}
+  void rejected(std::string_view, std::uint16_t, std::size_t, std::string_view) override {}
   Task<void> run(std::shared_ptr<Connection> connection);
   World& world_;
   std::string address_;

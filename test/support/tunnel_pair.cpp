@@ -89,7 +89,8 @@ class TunnelPair final : public StreamPair, private http::ExchangeHandler {
     b = std::make_unique<LentExchange>(exchange, returned_);
     co_await returned_.wait();
   }
-  void rejected(std::string_view /*protocol*/, std::uint16_t /*status*/, std::string_view /*detail*/) override {}
+  void rejected(std::string_view /*protocol*/, std::uint16_t /*status*/, std::size_t /*body_bytes*/,
+                std::string_view /*detail*/) override {}
 
   SimWorld world_;
   Notify returned_;

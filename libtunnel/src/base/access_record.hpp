@@ -59,6 +59,11 @@ struct AccessRecord {
   Error error;               // kind none: it ended in order
   std::shared_ptr<LoggedFields> fields{};             // null: the log takes none
   std::shared_ptr<const DynamicMetadata> metadata{};  // ConnectionInfo::metadata
+
+  // Before anybody answered it: what it is told then is no answer.
+  bool client_had_gone() const {
+    return answer == Answer::none && error.side == Error::Side::downstream && is_ordinary_end(error);
+  }
 };
 
 class RecordSink {

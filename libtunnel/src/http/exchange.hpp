@@ -62,9 +62,10 @@ class ClientExchange : public Stream {
 class ExchangeHandler {
  public:
   virtual Task<void> serve(ServerExchange& exchange) = 0;
-  // A request so broken that no exchange came of it was answered with `status` by the codec; for the access log.
-  // `detail` names what was wrong and may hold a peer's bytes.
-  virtual void rejected(std::string_view protocol, std::uint16_t status, std::string_view detail) = 0;
+  // A request so broken that no exchange came of it was answered with `status` and a body of `body_bytes` by the codec;
+  // for the access log. `detail` names what was wrong and may hold a peer's bytes.
+  virtual void rejected(std::string_view protocol, std::uint16_t status, std::size_t body_bytes,
+                        std::string_view detail) = 0;
   // We ended the connection for what its peer did: a flood, a broken protocol, too long a silence. For the log.
   virtual void cut(const Error& /*reason*/) {}
 

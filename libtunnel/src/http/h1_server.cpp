@@ -55,7 +55,7 @@ class Server final : public http::ServerConnection {
   Task<Next> settle_exchange(ServerExchange& exchange);
   Task<Next> discard_body(ServerExchange& exchange);
   Next refuse(const Fault& fault);
-  void write_refusal(const Fault& fault);
+  std::size_t write_refusal(const Fault& fault);
   Task<bool> drain_outbox();
   Task<void> end(Next how);
 
@@ -172,12 +172,13 @@ Next Server::refuse(const Fault& fault) {
   if (fault.flood) context_.counters.add(Counter::framing_floods);
   const std::string_view front = input_.front();
   const std::string line(front.substr(0, std::min<std::size_t>(front.find_first_of("\r\n"), 200)));
-  handler_.rejected("HTTP/1.1", fault.status, fmt::format("{}: \"{}\"", fault.what, line));
-  write_refusal(fault);
+  const std::size_t body_bytes = write_refusal(fault);
+  handler_.rejected("HTTP/1.1", fault.status, body_bytes, fmt::format("{}: \"{}\"", fault.what, line));
   return Next::close;
 }
 
-void Server::write_refusal(const Fault& fault) {
+// The size of its body.
+std::size_t Server::write_refusal(const Fault& fault) {
   const Error error = Error(Error::Kind::protocol, fault.what).with(fault.status, "http_request_error");
   const http::StatusAnswer answer = http::status_answer(error);
   ResponseContext context;
@@ -186,6 +187,7 @@ void Server::write_refusal(const Fault& fault) {
       write_response(outbox_.buffer(), answer.head, http::Body::of(answer.text.size()), context);
   if (written.ok()) outbox_.buffer().append(answer.text);
   outbox_.push();
+  return answer.text.size();
 }
 
 Task<Next> Server::serve(Request& request) {

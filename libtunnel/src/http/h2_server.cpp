@@ -124,7 +124,7 @@ class Server final : public http::ServerConnection, private Session::Role {
   Task<void> refuse(StreamCore& core) {
     {
       const ReceivedHead::Refusal refusal = *core.refusal;
-      handler_.rejected("HTTP/2", refusal.status, refusal.reason);
+      handler_.rejected("HTTP/2", refusal.status, 0, refusal.reason);
       ServerStream exchange(session_, core);
       const Error reason = Error(Error::Kind::protocol, refusal.reason).with(refusal.status, "http_request_error");
       const http::StatusAnswer answer = http::status_answer(reason);

@@ -120,7 +120,7 @@ void Handler::note_trailers(AccessRecord& record, const http::Fields& fields) co
 
 void Handler::count_sent(const AccessRecord& record) const {
   context().counters.add(Counter::bytes_sent, record.bytes_sent);
-  traffic(record).bytes[static_cast<std::size_t>(Direction::down)].add(record.bytes_sent);
+  stats_.edge("").traffic.bytes[static_cast<std::size_t>(Direction::down)].add(record.bytes_sent);
 }
 
 void Handler::count_answer(const AccessRecord& record) const {

@@ -61,7 +61,7 @@ class Handler : public net::Acceptor, public net::InternalListener {
   void note_request(AccessRecord& record, const http::Fields& fields) const;
   void note_response(AccessRecord& record, const http::Fields& fields) const;
   void note_trailers(AccessRecord& record, const http::Fields& fields) const;
-  // The bytes a record says were sent, where no flow moved them.
+  // The bytes a record says were sent, where no flow moved them: we said them, so they are of no cluster.
   void count_sent(const AccessRecord& record) const;
   // The status a record says was answered.
   void count_answer(const AccessRecord& record) const;

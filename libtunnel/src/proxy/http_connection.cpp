@@ -115,13 +115,16 @@ void HttpConnection::describe(Listing& into) const {
     into.add(request->record, request->flow);
 }
 
-void HttpConnection::rejected(std::string_view protocol, std::uint16_t status, std::string_view detail) {
+void HttpConnection::rejected(std::string_view protocol, std::uint16_t status, std::size_t body_bytes,
+                              std::string_view detail) {
   proxy_.context().counters.add(Counter::requests);
   AccessRecord record = proxy_.start_record(AccessRecord::Kind::request, admission_, info_, "");
   record.protocol = protocol;
   record.status = status;
+  record.bytes_sent = body_bytes;
   count_request(record);
   proxy_.count_answer(record);
+  proxy_.count_sent(record);
   proxy_.finish_record(record, nullptr, Error(Error::Kind::protocol, detail).on(Error::Side::downstream));
   proxy_.tell(info_.downstream, record.error);
 }
@@ -217,16 +220,17 @@ Task<void> HttpConnection::respond(http::ServerExchange& exchange, const plan::R
   proxy_.note_response(record, head.fields);
   Result<void> sent =
       co_await exchange.respond(head, body_allowed ? http::Body::of(action.body.size()) : http::Body::none());
-  if (sent.ok() && body_allowed && !action.body.empty()) {
-    record.bytes_sent = action.body.size();
-    proxy_.count_sent(record);
-    sent = co_await send_body(exchange, action.body);
-  }
+  if (sent.ok() && body_allowed && !action.body.empty()) sent = co_await send_body(exchange, action.body, record);
   if (!sent.ok()) record.error = sent.error();
 }
 
 // The timers are those of a relay: a client that reads nothing must not hold its answer for ever.
-Task<Result<void>> HttpConnection::send_body(http::ServerExchange& exchange, const std::string& text) {
+Task<Result<void>> HttpConnection::send_body(http::ServerExchange& exchange, const std::string& text,
+                                             AccessRecord& record) {
+  if (!record.client_had_gone()) {
+    record.bytes_sent = text.size();
+    proxy_.count_sent(record);
+  }
   const auto expired = [](void* stream, const Error& reason) noexcept {
     static_cast<http::ServerExchange*>(stream)->abort(reason);
   };
@@ -282,9 +286,7 @@ Task<void> HttpConnection::say(http::ServerExchange& exchange, http::StatusAnswe
   proxy_.note_response(record, told.head.fields);
   Result<void> sent =
       co_await exchange.respond(told.head, has_body ? http::Body::of(told.text.size()) : http::Body::none());
-  if (sent.ok() && has_body) {
-    sent = co_await send_body(exchange, told.text);
-  }
+  if (sent.ok() && has_body) sent = co_await send_body(exchange, told.text, record);
   if (!sent.ok() && !record.error) record.error = sent.error();
 }
 

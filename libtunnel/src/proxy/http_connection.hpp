@@ -39,7 +39,8 @@ class HttpConnection final : public Connection, private http::ExchangeHandler {
   };
 
   Task<void> serve(http::ServerExchange& exchange) override;
-  void rejected(std::string_view protocol, std::uint16_t status, std::string_view detail) override;
+  void rejected(std::string_view protocol, std::uint16_t status, std::size_t body_bytes,
+                std::string_view detail) override;
   void cut(const Error& reason) override;
   void count_request(const AccessRecord& record);
   Task<void> answer(http::ServerExchange& exchange, const plan::Route* route, Request& request);
@@ -47,7 +48,7 @@ class HttpConnection final : public Connection, private http::ExchangeHandler {
   Task<void> refuse(http::ServerExchange& exchange, const Error& reason, AccessRecord& record);
   Task<void> refuse_status(http::ServerExchange& exchange, const HttpProxy::Refusal& refusal, AccessRecord& record);
   Task<void> say(http::ServerExchange& exchange, http::StatusAnswer told, AccessRecord& record);
-  Task<Result<void>> send_body(http::ServerExchange& exchange, const std::string& text);
+  Task<Result<void>> send_body(http::ServerExchange& exchange, const std::string& text, AccessRecord& record);
   Task<void> terminate(http::ServerExchange& exchange, const plan::Route& route, Request& request);
   Task<Result<Cluster::Dialed>> connect(const http::RequestHead& head, Cluster& cluster, ConnectRequest& request);
 

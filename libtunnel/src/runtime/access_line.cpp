@@ -84,11 +84,7 @@ std::string endpoint_id(const AccessRecord& record) {
   return record.downstream_local.starts_with(name) ? record.downstream_local.substr(name.size()) : "";
 }
 
-// What a client that had gone was told is no answer.
-std::uint16_t status_of(const AccessRecord& record) {
-  const bool gone = record.error.side == Error::Side::downstream && is_ordinary_end(record.error);
-  return gone && record.answer == AccessRecord::Answer::none ? 0 : record.status;
-}
+std::uint16_t status_of(const AccessRecord& record) { return record.client_had_gone() ? 0 : record.status; }
 
 const LoggedFields::List& fields_for(Op op, const LoggedFields& fields) {
   if (op == Op::trailer) return fields.trailers;

@@ -125,7 +125,7 @@ struct TestHandler final : http::ExchangeHandler {
     requests.push_back(exchange.request().method + " " + exchange.request().authority + exchange.request().path);
     co_await serving(exchange);
   }
-  void rejected(std::string_view, std::uint16_t status, std::string_view detail) override {
+  void rejected(std::string_view, std::uint16_t status, std::size_t, std::string_view detail) override {
     rejections.emplace_back(status, std::string(detail));
   }
   Serve serving;

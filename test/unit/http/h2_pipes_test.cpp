@@ -185,7 +185,8 @@ class H2Bulk : public testing::Test, private http::ExchangeHandler {
     way.upstream.reset();
     ended();
   }
-  void rejected(std::string_view /*protocol*/, std::uint16_t /*status*/, std::string_view detail) override {
+  void rejected(std::string_view /*protocol*/, std::uint16_t /*status*/, std::size_t /*body_bytes*/,
+                std::string_view detail) override {
     ADD_FAILURE() << detail;
   }
   void ended() {

@@ -30,7 +30,8 @@ class Handler final : public http::ExchangeHandler {
     ++served;
     return serve_(exchange);
   }
-  void rejected(std::string_view /*protocol*/, std::uint16_t status, std::string_view detail) override {
+  void rejected(std::string_view /*protocol*/, std::uint16_t status, std::size_t /*body_bytes*/,
+                std::string_view detail) override {
     rejections.emplace_back(status, detail);
   }
   int served = 0;
