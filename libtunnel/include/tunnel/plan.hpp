@@ -302,10 +302,10 @@ struct Listener {
   // What is read of one side of a connection, a direction, before the other has taken it: no more than this, and never
   // more than kMostReadAhead; 0: that.
   std::size_t read_ahead_bytes = 0;
-  std::string access_log;            // "" off, "-" stdout, else a file; /dev/stderr is stderr
-  AccessFormat access_format;        // of the lines, if there are any
-  std::vector<State> state{};        // of its connections
-  std::string stat_prefix{};  // what its statistics are called in /stats, where others may share it; "": its name
+  std::string access_log;      // "" off, "-" stdout, else a file; /dev/stderr is stderr
+  AccessFormat access_format;  // of the lines, if there are any
+  std::vector<State> state{};  // of its connections
+  std::string stat_prefix{};   // what its statistics are called in /stats, where others may share it; "": its name
   bool operator==(const Listener&) const = default;
 };
 

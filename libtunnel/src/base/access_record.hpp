@@ -54,9 +54,9 @@ struct AccessRecord {
   std::uint16_t status = 0;          // answered to the request; 0 for a connection
   std::uint64_t bytes_received = 0;  // from downstream, bodies and tunnel bytes
   std::uint64_t bytes_sent = 0;
-  FilterStatePtr state;      // of the connection
-  FilterStatePtr far_state;  // of the internal listener connected to, where it is passed back
-  Error error;               // kind none: it ended in order
+  FilterStatePtr state;                               // of the connection
+  FilterStatePtr far_state;                           // of the internal listener connected to, where it is passed back
+  Error error;                                        // kind none: it ended in order
   std::shared_ptr<LoggedFields> fields{};             // null: the log takes none
   std::shared_ptr<const DynamicMetadata> metadata{};  // ConnectionInfo::metadata
 

@@ -45,8 +45,8 @@ enum class AccessOperator : std::uint8_t {
   local_port,
   endpoint_id,
   termination_details,
-  state,      // FILTER_STATE(KEY:PLAIN) or (KEY:TYPED), see plan/state.hpp: of the connection
-  far_state,  // UPSTREAM_FILTER_STATE, the same of the internal listener connected to
+  state,        // FILTER_STATE(KEY:PLAIN) or (KEY:TYPED), see plan/state.hpp: of the connection
+  far_state,    // UPSTREAM_FILTER_STATE, the same of the internal listener connected to
   server_name,  // REQUESTED_SERVER_NAME
   log_type,
   host_name,

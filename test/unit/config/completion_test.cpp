@@ -46,7 +46,7 @@ TEST(Completion, EveryShellOffersEveryOptionOfItsProgramAndNoOther) {
 
 // What the table may call a value that is free text: a new name here is a decision that nothing can be offered for it.
 TEST(Completion, EveryKindOfValueIsKnown) {
-  const std::set<std::string_view> free_text = {"TARGET", "FIELD", "KEY=VALUE", "RULE",    "NAME",   "TIME",
+  const std::set<std::string_view> free_text = {"TARGET", "FIELD", "KEY=VALUE", "RULE",    "NAME",  "TIME",
                                                 "N",      "SIZE",  "COMMAND",   "ADDRESS", "FORMAT"};
   for (const Option& option : option_table()) {
     if (option.argument.empty()) continue;

@@ -50,7 +50,7 @@ TEST(EnvoyState, WhatWouldDifferIsRefused) {
        text + "for a value that is missing there would be a '-'; write omit_empty_values: true"},
       {refused(object("%DOWNSTREAM_LOCAL_PORT%")),
        text + "an object that is empty is not supported by this version; write skip_if_empty: true"},
-      {refused(object("%REQ(a)%")), text + "'%REQ(a)%' is not supported by this version"},
+      {refused(object("%PROTOCOL%")), text + "'%PROTOCOL%' is not supported by this version"},
       {refused(object("x", "factory_key: envoy.string, read_only: true")),
        at + ".read_only: not supported by this version"},
       {refused("{object_key: envoy.tcp_proxy.cluster, factory_key: envoy.string, format_string: {text_format_source: "
