@@ -206,6 +206,8 @@ class Writer {
             "socket");
       if (given.option->id == Opt::pass_state)
         say(given.place, "a socket carries no filter state; with --as-shell leave out --pass-state");
+      if (given.option->id == Opt::state && !given.value.starts_with("none:") && !of(line, false).empty())
+        say(given.place, "a socket carries no filter state; with --as-shell it is none:KEY=VALUE");
       Inside inside;
       if (!splits(given, inside) || given.option->id == Opt::listen) continue;
       const std::string name = inside.listener.substr(0, inside.listener.find('/'));

@@ -91,6 +91,10 @@ TEST(AsShell, WhatASocketCannotCarryIsRefusedAtItsPlace) {
        "tun-run: -e#1:1:19: a socket carries no endpoint id; with --as-shell write internal:mid\n"},
       {{"-e", "tcp-chain -l 1 -t internal:mid,meta.a.b=c", "-e", "tcp-chain -l internal:mid -t a:1"},
        "tun-run: -e#1:1:19: a socket carries no metadata; with --as-shell leave out meta.\n"},
+      {{"-e", "tcp-chain -l 1 -t internal:mid --state once:a=b", "-e", "tcp-chain -l internal:mid -t a:1"},
+       "tun-run: -e#1:1:40: a socket carries no filter state; with --as-shell it is none:KEY=VALUE\n"},
+      {{"-e", "tcp-chain -l 1 -t internal:mid --pass-state", "-e", "tcp-chain -l internal:mid -t a:1"},
+       "tun-run: -e#1:1:32: a socket carries no filter state; with --as-shell leave out --pass-state\n"},
       {{"-e", "tcp-chain -l 1 -t internal:e.http", "-e", "tun-encap -l 2 -x h1:a:1 --target b:1 --http --name e"},
        "tun-run: -e#1:1:19: internal:e.http is inside of another line, where no socket leads to; with --as-shell name "
        "a "
