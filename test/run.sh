@@ -130,12 +130,13 @@ part_asan() {
   E2E_SCALE=3 end_to_end asan asan -k 'refusals::|peers::|lifecycle::(workers|sigterm)'
 }
 
-# What uses threads: the worker loops, sockets, streams, whole plans, and the real programs with several workers.
+# What uses threads: the worker loops, sockets, streams, and the real programs with several workers. The scenarios and the
+# contract of streams have one thread.
 part_tsan() {
   local wanted=() program
   export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path=/usr/lib/llvm-19/bin/llvm-symbolizer
   for program in $(programs_with_sources); do
-    case $program in contract | scenario | unit_runtime | unit_net | unit_stream) wanted+=("$program") ;; esac
+    case $program in unit_base | unit_net | unit_runtime | unit_stream) wanted+=("$program") ;; esac
   done
   build tsan tsan --target "${wanted[@]}" tun-encap tun-decap tcp-chain tun-run
   gtests tsan tsan 240 "${wanted[@]}"
