@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "envoy/data_source.hpp"
 #include "envoy/extension.hpp"
 #include "plan/access_format.hpp"
 #include "plan/wording.hpp"
@@ -72,10 +73,7 @@ std::vector<plan::AccessField> read_object(const Value& value, int depth) {
 }
 
 void read_source(const Value& value, plan::AccessFormat& format) {
-  read_message(value, [&](Fields& fields) {
-    fields.refuse({"filename", "inline_bytes", "environment_variable", "watched_directory"});
-    if (const auto text = fields.need("inline_string")) read_text(*text, format);
-  });
+  if (const auto text = read_inline_string(value)) read_text(*text, format);
 }
 
 void read_log_format(const Value& value, plan::AccessFormat& format) {

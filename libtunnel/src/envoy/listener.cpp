@@ -15,8 +15,7 @@
 namespace tunnel::envoy {
 namespace {
 
-constexpr std::uint64_t kMostConnections = 4294967295;
-constexpr std::uint64_t kMostBufferLimit = 4294967295;
+constexpr std::uint64_t kMostNumber = 4294967295;  // of Envoy's UInt32Value
 
 class ListenerReader {
  public:
@@ -53,7 +52,7 @@ class ListenerReader {
                     "bypass_overload_manager"});
     if (const auto filters = fields_.find("listener_filters")) read_listener_filters(*filters);
     if (const auto most = fields_.find("per_connection_buffer_limit_bytes"))
-      listener_.read_ahead_bytes = most->number(0, kMostBufferLimit).value_or(0);
+      listener_.read_ahead_bytes = most->number(0, kMostNumber).value_or(0);
     if (const auto inside = fields_.find("internal_listener")) {
       read_internal(*inside, buffer);
     } else {
@@ -157,8 +156,7 @@ class ListenerReader {
               fields.refuse({"delay", "runtime_enabled"});
               const auto most = fields.need("max_connections");
               if (listener_.max_connections != 0) fields.value().refuse("a second limit; leave one out");
-              if (most)
-                listener_.max_connections = static_cast<unsigned>(most->number(1, kMostConnections).value_or(0));
+              if (most) listener_.max_connections = static_cast<unsigned>(most->number(1, kMostNumber).value_or(0));
             }};
   }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "envoy/data_source.hpp"
 #include "plan/connection_format.hpp"
 #include "plan/state.hpp"
 #include "plan/wording.hpp"
@@ -41,11 +42,7 @@ FormatString read_format(const Value& value) {
     const auto source = fields.find("text_format_source");
     if (older.has_value() == source.has_value()) return value.refuse("give text_format_source");
     if (older) format.text = older;
-    if (!source) return;
-    read_message(*source, [&](Fields& inner) {
-      inner.refuse({"filename", "inline_bytes", "environment_variable", "watched_directory"});
-      format.text = inner.need("inline_string");
-    });
+    if (source) format.text = read_inline_string(*source);
   });
   return format;
 }
